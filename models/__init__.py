@@ -1,0 +1,1 @@
+"""The interaction model: grammar, tokens, network, scenarios, training and its evaluation."""
