@@ -1,0 +1,17 @@
+"""Which real material is never trained on: one rule, by hash, the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+
+HELD_OUT_SHARE = 0.25
+"""Share of the names of each kind that training never sees."""
+
+
+def held_out(kind: str, name: str) -> bool:
+    """Whether `name` (an exercise, a speaker ...) of `kind` belongs to the unseen quarter.
+
+    The hash covers the kind, so the same name in two sets falls independently.
+    """
+    digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < HELD_OUT_SHARE * 2**64
