@@ -1,0 +1,1 @@
+"""Scenarios: one language for training data, tests, benchmarks and demos."""

@@ -1,0 +1,81 @@
+"""Open speech: sentences that are not commands, from Debian's fortune collections and our own.
+
+Needs the package `fortunes`; without it only the built-in sentences are used.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from models import grammar
+from models.splits import held_out
+
+FORTUNES = Path("/usr/share/games/fortunes")
+FILES = ("people", "food", "work", "wisdom", "platitudes", "kids", "humorists", "education",
+         "science", "sports", "love", "miscellaneous", "literature", "cookie", "fortunes",
+         "men-women", "law", "medicine", "pets", "politics", "riddles", "songs-poems", "startrek")
+BUILT_IN = (
+    "did you see the game last night", "i think we should leave soon", "put that over there",
+    "she said the meeting was moved", "it is really cold in here today", "where did you park",
+    "can you pass me the towel", "we ran out of milk again", "that was a good film",
+    "the bus was late this morning", "let me know when you get home", "i have no idea",
+    "he never told me about that", "turn left at the next corner", "what a lovely day",
+    "are you coming with us tomorrow", "my brother lives near the station", "that is so funny",
+    "we need two more chairs", "the printer does not work", "i will call you back later",
+    "could you hand me that wrench", "this screw is completely stuck", "look at that dog",
+    "the delivery comes on friday", "i had pasta for lunch", "who left the window open",
+    "nice work everybody", "take five everyone", "keep your back straight", "one more my friend",
+    "i counted twelve of them yesterday", "the red one is mine", "ten people came to the party",
+    "my timer went off too early", "he stopped the car", "wait for me outside she said",
+    "the camera is in my bag", "it costs fifteen pounds", "no i do not think so",
+    "yes that sounds about right", "we could start over next week", "the count was a vampire",
+)
+QUESTIONS = (
+    "what torque for an {0}", "how do i {0}", "where is the {0}", "why does the {0} make a noise",
+    "what does the {0} mean", "which {0} do i need", "when should i replace the {0}",
+    "is it safe to {0}", "what is the right {0}", "how often should i check the {0}",
+    "tell me about the {0}", "explain the {0}", "look up the {0}", "find the {0} in the manual",
+    "what size is the {0}", "what do i do if the {0} leaks", "how much {0} is too much",
+    "what comes after the {0}",
+)
+SUBJECTS = (
+    "m eight bolt in aluminium", "bleed a radiator", "pilot light", "chain tension", "fuse box",
+    "expansion tank", "relief valve", "brake pads", "sprained ankle", "wire gauge for a cooker",
+    "lock out procedure", "spark plug", "circulation pump", "tyre pressure", "thermostat",
+    "burner nozzle", "flow sensor", "m six screw in steel", "earth wire", "spoke nipple",
+    "bottom bracket", "heart rate", "muscle cramp", "warm up", "protein", "gasket", "fan belt",
+    "oil filter", "coolant", "junction box", "cable clamp", "bearing", "drain plug", "air lock",
+    "gas smell", "error code", "ladder", "safety glasses", "tape measure", "soldering iron",
+)
+
+
+def _sentences(text: str) -> list[list[str]]:
+    found = []
+    text = re.sub(r"\s+-- .*", " ", text)
+    for sentence in re.split(r"[.!?;:%\"\n]{1,}(?=\s|$)", text.replace("\n", " ")):
+        words = re.sub(r"[^a-z' ]", " ", sentence.lower()).replace("'", "").split()
+        clean = bool(re.fullmatch(r"[\sA-Za-z,'-]+", sentence))
+        if 2 <= len(words) <= 14 and clean and all(len(w) < 13 for w in words):
+            found.append(words)
+    return found
+
+
+@lru_cache(maxsize=2)
+def sentences(trained: bool) -> list[list[str]]:
+    """Word lists of open speech; a quarter, by hash, is never trained on. None is a command."""
+    found = [s.split() for s in BUILT_IN]
+    for name in FILES:
+        path = FORTUNES / name
+        if path.exists():
+            for entry in path.read_text("utf-8", "ignore").split("\n%\n"):
+                found += _sentences(entry)
+    keep = [s for s in found if held_out("sentence", " ".join(s)) != trained]
+    return [s for s in keep if grammar.parse(s) is None]
+
+
+def question(rng) -> list[str]:
+    """An open question for the background."""
+    subject = SUBJECTS[rng.integers(len(SUBJECTS))]
+    return QUESTIONS[rng.integers(len(QUESTIONS))].format(subject).split()
