@@ -1,0 +1,393 @@
+"""One TOML file becomes one frozen tree; everything below the command line reads only this tree.
+
+Imports nothing of ours and reads no environment. Relative paths in a file are relative to that
+file's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BROKER_SCHEMES = {"mqtt": 1883, "mqtts": 8883}
+"""Schemes of a broker's address and their default ports."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names file, key, value and what is allowed."""
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    """Relative paths count from the folder of the file that names them."""
+    folder = (info.context or {}).get("folder")
+    return folder / path if folder is not None else path
+
+
+def _port(parts: SplitResult) -> int | None:
+    """urlsplit refuses a bad port only when asked for it."""
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError("an address whose port is from 1 to 65535") from None
+
+
+def _broker_url(url: str) -> str:
+    if url not in ("none", "embedded"):
+        parts = urlsplit(url)
+        if parts.scheme not in BROKER_SCHEMES or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("none, embedded, mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+        if parts.username or parts.password:
+            raise ValueError("an address without a password in it (use broker.password_file)")
+        _port(parts)
+    return url
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_from_folder)]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, unknown keys refused, no silent conversion of strings."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+
+class MicrophoneConfig(Section):
+    """Where sound comes in."""
+
+    device: str = Field("default", min_length=1)
+    """Name or part of the name of a sound device, `default`, `none`, or a sound file."""
+    buffer_ms: int = Field(20, ge=5, le=100)
+    """Length of one buffer of the sound card, milliseconds."""
+    echo_cancel: bool = True
+    """Remove tagalong's own voice from the microphone; off only for headsets that do it."""
+
+
+class CameraConfig(Section):
+    """Where pictures come in."""
+
+    device: str = Field("auto", min_length=1)
+    """`auto`, `none`, `/dev/videoN`, `picamera2`, `argus`, a video file or an `rtsp://` address."""
+    fps: int = Field(10, ge=1, le=60)
+    """Frames a second asked of the camera; tagalong uses at most 10."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Clockwise turn that makes the picture upright, degrees."""
+    latency_ms: int = Field(0, ge=0, le=1000)
+    """Age of a frame at its timestamp, milliseconds; for cameras that stamp on arrival."""
+
+
+class SpeakerConfig(Section):
+    """Where the voice goes out."""
+
+    device: str = Field("default", min_length=1)
+    """Name or part of the name of a sound device, `default`, `none`, or a WAV file to write."""
+    latency_ms: int = Field(40, ge=0, le=1000)
+    """From the card's callback to the ear, milliseconds."""
+    duck_db: float = Field(-15.0, ge=-40.0, le=0.0)
+    """Level while somebody talks over it, decibels."""
+
+
+class VoiceConfig(Section):
+    """How it sounds."""
+
+    name: str = Field("auto", min_length=1)
+    """`auto`, an espeak-ng or flite voice such as `en-us` or `slt`, or a Piper `.onnx` file."""
+    rate: float = Field(1.0, ge=0.5, le=2.0)
+    """Speed, 1 is the voice's own."""
+    volume: float = Field(0.8, ge=0.0, le=1.0)
+    """Level at start; `louder` and `quieter` change it while it runs."""
+
+
+class EngineConfig(Section):
+    """What runs the interaction model."""
+
+    name: Literal["auto", "onnx", "torch", "tensorrt"] = "auto"
+    """`auto` takes the fastest that this machine has."""
+    weights: FilePath | None = None
+    """Exported model; without one the bundled weights are used."""
+    threads: int = Field(1, ge=1, le=16)
+    """Threads of the CPU engine; more than 1 is usually slower."""
+
+
+class AddressingConfig(Section):
+    """When words count as meant for tagalong."""
+
+    mode: Literal["name", "follow_up", "open"] = "follow_up"
+    """`name`: only after its name; `follow_up`: also shortly after an exchange; `open`: always."""
+    window_s: float = Field(8.0, ge=1.0, le=60.0)
+    """Length of the follow-up window after an exchange, seconds."""
+
+
+class BrokerConfig(Section):
+    """The MQTT 5 broker between the device and the background worker."""
+
+    url: BrokerUrl = "none"
+    """`none`, `embedded` (one on loopback), `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`."""
+    device: str = Field("glasses", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    """Name of this device in the topics."""
+    ca_file: FilePath | None = None
+    """Certificates that the broker's is checked against; without one the system's."""
+    cert_file: FilePath | None = None
+    """Certificate of this device, when the broker asks for one."""
+    key_file: FilePath | None = None
+    """Private key of `cert_file`."""
+    username: str | None = None
+    """User at the broker."""
+    password_file: FilePath | None = None
+    """File whose first line is the password."""
+    keepalive_s: int = Field(15, ge=5, le=600)
+    """Longest silence before the broker calls this device lost, seconds."""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> BrokerConfig:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file come together")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs username")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Whether the link is encrypted."""
+        return self.url.startswith("mqtts:")
+
+    @property
+    def host(self) -> str | None:
+        """Host of the broker, None for `none` and `embedded`."""
+        return urlsplit(self.url).hostname
+
+    @property
+    def port(self) -> int | None:
+        """Port of the broker, None for `none` and `embedded`."""
+        parts = urlsplit(self.url)
+        return parts.port or BROKER_SCHEMES.get(parts.scheme)
+
+
+class GovernorConfig(Section):
+    """How often it may speak unasked."""
+
+    quiet: bool = False
+    """Start in quiet mode: only answers and what was asked for."""
+    unasked_per_hour: int = Field(6, ge=0, le=60)
+    """Most unasked utterances in an hour."""
+    unasked_gap_s: float = Field(60.0, ge=0.0, le=3600.0)
+    """Least time between two of them, seconds."""
+
+
+class PrivacyConfig(Section):
+    """What may leave the device with a delegation; nothing else ever does."""
+
+    attach_audio_s: float = Field(12.0, ge=0.0, le=30.0)
+    """Longest sound attached to a question, seconds; 0 attaches none."""
+    attach_frames: int = Field(0, ge=0, le=4)
+    """Most pictures attached to a question."""
+
+
+class LightConfig(Section):
+    """The light that follows the open camera and microphone."""
+
+    kind: Literal["none", "led", "gpio", "tone"] = "none"
+    """`led`: a folder of /sys/class/leds; `gpio`: a line; `tone`: a tone at opening and closing."""
+    led: FilePath | None = None
+    """Folder of the LED, for example /sys/class/leds/capture."""
+    chip: FilePath = Path("/dev/gpiochip0")
+    """GPIO chip, for `gpio`."""
+    line: int | None = Field(None, ge=0, le=511)
+    """Line of the chip, for `gpio`."""
+    active_low: bool = False
+    """Whether the light is on at low level, for `gpio`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> LightConfig:
+        if self.kind == "led" and self.led is None:
+            raise ValueError("kind = \"led\" needs led, a folder of /sys/class/leds")
+        if self.kind == "gpio" and self.line is None:
+            raise ValueError("kind = \"gpio\" needs line, 0 to 511")
+        return self
+
+
+class ButtonConfig(Section):
+    """A mute button or a hardware mute switch."""
+
+    kind: Literal["none", "evdev", "gpio"] = "none"
+    """`evdev`: a key of an input device; `gpio`: a line."""
+    sensor: Literal["microphone", "camera", "all"] = "all"
+    """What it mutes."""
+    switch: bool = False
+    """True: its position is a hardware mute, which no software lifts. False: each press toggles."""
+    device: FilePath | None = None
+    """Input device, for `evdev`, for example /dev/input/by-path/platform-gpio-keys-event."""
+    code: int = Field(113, ge=0, le=767)
+    """Key or switch code, for `evdev`; 113 is KEY_MUTE, 248 KEY_MICMUTE, 14 SW_MUTE_DEVICE."""
+    chip: FilePath = Path("/dev/gpiochip0")
+    """GPIO chip, for `gpio`."""
+    line: int | None = Field(None, ge=0, le=511)
+    """Line of the chip, for `gpio`."""
+    active_low: bool = True
+    """Whether pressed is low level, for `gpio`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> ButtonConfig:
+        if self.kind == "evdev" and self.device is None:
+            raise ValueError("kind = \"evdev\" needs device, an input device")
+        if self.kind == "gpio" and self.line is None:
+            raise ValueError("kind = \"gpio\" needs line, 0 to 511")
+        return self
+
+
+class SessionConfig(Section):
+    """What outlives a process."""
+
+    state_dir: FilePath | None = None
+    """Folder of ledger, outbox and mute; without one systemd's or the user's state folder."""
+    tail_s: float = Field(5.0, ge=0.0, le=600.0)
+    """With files: longest time past the longest input until speech has drained, seconds."""
+
+
+class BackgroundConfig(Section):
+    """The worker on the server and the device's patience with it."""
+
+    name: str = Field("worker", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    """Name of this worker in the topics."""
+    manuals: FilePath | None = None
+    """Folder of Markdown manuals; without one the bundled ones."""
+    workout_log: FilePath | None = None
+    """File of the workout log; without one it lies in the state folder."""
+    concurrency: int = Field(2, ge=1, le=64)
+    """Questions worked on at once."""
+    deadline_s: float = Field(30.0, ge=2.0, le=600.0)
+    """Time after which a delegation without an answer is given up aloud, seconds."""
+
+
+class Config(Section):
+    """Everything that can be set; every value has a default that works."""
+
+    microphone: MicrophoneConfig = MicrophoneConfig()
+    camera: CameraConfig = CameraConfig()
+    speaker: SpeakerConfig = SpeakerConfig()
+    voice: VoiceConfig = VoiceConfig()
+    engine: EngineConfig = EngineConfig()
+    addressing: AddressingConfig = AddressingConfig()
+    broker: BrokerConfig = BrokerConfig()
+    governor: GovernorConfig = GovernorConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    light: LightConfig = LightConfig()
+    button: ButtonConfig = ButtonConfig()
+    session: SessionConfig = SessionConfig()
+    background: BackgroundConfig = BackgroundConfig()
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read a configuration; None gives the defaults.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML (names the line), or holds values that are
+            not allowed (names every one of them).
+    """
+    if path is None:
+        return Config()
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse_config(tree, path)
+
+
+def parse_config(tree: dict[str, Any], path: Path) -> Config:
+    """Check a tree of tables that was read from `path`.
+
+    Raises:
+        ConfigError: one line for each value that is not allowed.
+    """
+    try:
+        return Config.model_validate(tree, context={"folder": path.parent})
+    except ValidationError as error:
+        lines = [f"{path}: {_refusal(problem)}" for problem in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _refusal(problem: Any) -> str:
+    """One problem of pydantic's as `key = value: what is allowed`."""
+    keys = [str(part) for part in problem["loc"]]
+    dotted = ".".join(keys)
+    if problem["type"] == "extra_forbidden":
+        return f"{dotted}: unknown key{_nearest(keys)}"
+    if len(keys) == 1:
+        if problem["type"] == "value_error":
+            return f"[{dotted}]: {_reason(problem)}"
+        return f"{dotted} = {problem['input']!r}: must be a table, [{dotted}]"
+    return f"{dotted} = {problem['input']!r}: must be {_allowed(problem, keys)}"
+
+
+def _nearest(keys: list[str]) -> str:
+    """Hint at the known key that an unknown one was probably meant to be."""
+    section = Config.model_fields.get(keys[0])
+    model = section.annotation if section is not None and len(keys) > 1 else Config
+    known = list(model.model_fields)  # type: ignore[union-attr]
+    prefix = f"{keys[0]}." if len(keys) > 1 else ""
+    close = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {prefix}{close[0]}?"
+    return f"; known here: {', '.join(known)}"
+
+
+def _reason(problem: Any) -> str:
+    return re.sub(r"^Value error, ", "", problem["msg"])
+
+
+def _allowed(problem: Any, keys: list[str]) -> str:
+    """What the field that was refused accepts, from its own declaration."""
+    if problem["type"] == "value_error":
+        return _reason(problem)
+    field = Config.model_fields[keys[0]].annotation.model_fields[keys[1]]  # type: ignore[union-attr]
+    schema = _schema(keys[0], keys[1])
+    if "enum" in schema:
+        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
+    kind = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}.get(
+        schema.get("type", ""), "text"
+    )
+    if "minimum" in schema:
+        return f"{kind} from {schema['minimum']:g} to {schema['maximum']:g}"
+    if "pattern" in schema:
+        return f"{kind} of small letters, digits, - and _ (at most 32), no sign first"
+    return f"{kind} ({field.description.rstrip('.')})" if kind == "text" else kind
+
+
+def _schema(section: str, key: str) -> dict[str, Any]:
+    """JSON schema of one key; of an optional one, the part that is not null."""
+    model = Config.model_fields[section].annotation
+    schema: dict[str, Any] = model.model_json_schema()["properties"][key]  # type: ignore[union-attr]
+    for choice in schema.get("anyOf", ()):
+        if choice.get("type") != "null":
+            return {**schema, **choice}
+    return schema
