@@ -1,0 +1,246 @@
+"""The desk at which promises are kept: what was asked is answered, or expires with an event.
+
+`Desk` decides what to store, publish and report. It belongs to one thread (the writer of
+`delegation.Link`), owns the outbox, and reaches the broker only through the `Post` it is given.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from daemon.background import wire
+from daemon.background.clip import encode_flac
+from daemon.background.wire import Answer, AnswerType, Ask
+from daemon.outbox import Outbox, Record
+from daemon.promises import (
+    KEEP_ANSWERED_MS,
+    MAX_OPEN,
+    EventKind,
+    EventQueue,
+    NewAsk,
+    Post,
+    Promise,
+    event_of,
+    expiry,
+    remember,
+    unavailable,
+)
+
+
+class Desk:
+    """Promises, their outbox and the answers to them."""
+
+    def __init__(
+        self,
+        device: str,
+        outbox: Outbox,
+        post: Post,
+        events: EventQueue,
+        counts: dict[str, int],
+        monotonic: Callable[[], float],
+        unix_ms: Callable[[], int],
+        silence_s: float = wire.SILENCE_S,
+        max_open: int = MAX_OPEN,
+    ) -> None:
+        self._device, self._outbox, self._post = device, outbox, post
+        self._events, self._counts = events, counts
+        self._monotonic, self._unix_ms = monotonic, unix_ms
+        self._silence_s, self._max_open = silence_s, max_open
+        self._open: dict[str, Promise] = {}
+        self._committed: OrderedDict[str, None] = OrderedDict()
+        self.last_error = ""
+        self._restore()
+
+    def committed(self, id: str) -> bool:
+        """Whether the request is on disk."""
+        return id in self._committed
+
+    def open_ids(self) -> tuple[str, ...]:
+        """Requests that wait for an answer, oldest first."""
+        return tuple(i for i, p in list(self._open.items()) if p.record.state == "open")
+
+    def _restore(self) -> None:
+        now_ms = self._unix_ms()
+        for record in self._outbox.records():
+            if record.state != "cancelled" and now_ms > record.deadline_ms + KEEP_ANSWERED_MS:
+                self._outbox.remove(record.id)
+                continue
+            remember(self._committed, record.id)
+            promise = Promise(record)
+            if record.state in ("open", "cancelled"):
+                self._open[record.id] = promise
+            self._report_again(promise)
+
+    def _report_again(self, promise: Promise) -> None:
+        record = promise.record
+        if record.state == "cancelled":
+            return
+        for body in self._outbox.answers(record.id):
+            for answer in promise.take(wire.parse(Answer, body.encode())):
+                final = answer.type is AnswerType.FINAL
+                kind = EventKind.FINAL if final else EventKind.PART
+                self._events.put(event_of(kind, record, answer))
+        if record.state == "expired":
+            self._events.put(expiry(record, "I got no answer in time."))
+
+    def add(self, new: NewAsk) -> None:
+        """Put a request on disk; reports it as unavailable when that cannot be done.
+
+        Raises:
+            sqlite3.Error: the disk refused; reported as well.
+        """
+        try:
+            record = self._record(new)
+        except ValueError as error:
+            self.last_error = f"delegation {new.kind}: {error}"
+            self.refuse(new, "I could not pass that on.")
+            return
+        try:
+            self._shed()
+            self._outbox.add(record)
+        except BaseException:
+            self.refuse(new, "I could not note that down.")
+            raise
+        self._open[new.id] = Promise(record)
+        remember(self._committed, new.id)
+
+    def _record(self, new: NewAsk) -> Record:
+        audio = None if new.audio_clip is None else encode_flac(new.audio_clip)
+        body = wire.encode(self._ask_of(new, audio)).decode()
+        deadline_ms = new.asked_ms + int(new.deadline_s * 1_000)
+        return Record(new.id, new.kind, body, audio, new.placement, new.asked_ms, deadline_ms)
+
+    def _ask_of(self, new: NewAsk, audio: bytes | None) -> Ask:
+        attachments = []
+        if audio is not None:
+            attachments = [{"name": "audio", "media": "audio/flac", "size_bytes": len(audio)}]
+        fields = {
+            "id": new.id,
+            "device": self._device,
+            "kind": new.kind,
+            "words": new.words,
+            "arguments": new.arguments,
+            "conversation": [{"who": who, "text": text} for who, text in new.conversation],
+            "attachments": attachments,
+            "deadline_s": new.deadline_s,
+            "placement": new.placement,
+        }
+        return Ask.model_validate(fields)
+
+    def refuse(self, new: NewAsk, text: str) -> None:
+        """Report that nothing was promised."""
+        self._counts["unavailable"] += 1
+        self._events.put(unavailable(new.id, text, new.placement, new.kind))
+
+    def _shed(self) -> None:
+        while len(self._open) >= self._max_open:
+            records = [p.record for p in self._open.values()]
+            silent = [r for r in records if r.placement == wire.Placement.SILENT.value]
+            self._counts["shed_asks"] += 1
+            self._expire((silent or records)[0], "I had to let go of an earlier question.")
+
+    def tick(self) -> None:
+        """Publish what is due, expire what is late, tell what was withdrawn."""
+        now_s, now_ms = self._monotonic(), self._unix_ms()
+        for promise in list(self._open.values()):
+            record = promise.record
+            if record.state == "cancelled":
+                self._tell_cancelled(record, now_ms)
+            elif now_ms >= record.deadline_ms:
+                self._expire(record, self._why_late(promise))
+            elif self._post.connected and promise.due(now_s, self._silence_s):
+                self._publish(promise, now_s, (record.deadline_ms - now_ms) / 1_000)
+
+    def _why_late(self, promise: Promise) -> str:
+        if promise.owner is not None:
+            return "I got no answer in time."
+        if not self._post.connected:
+            return "I could not look that up: there is no connection."
+        return "I could not look that up: nobody took the question."
+
+    def _expire(self, record: Record, text: str) -> None:
+        self._outbox.set_state(record.id, "expired")
+        self._open.pop(record.id, None)
+        self._counts["expired"] += 1
+        self._events.put(expiry(record, text))
+
+    def _publish(self, promise: Promise, now_s: float, left_s: float) -> None:
+        ask = wire.parse(Ask, promise.record.body.encode())
+        ask = ask.model_copy(update={"deadline_s": left_s, "device": self._device})
+        again = promise.published_s > float("-inf")
+        self._counts["republished" if again else "published"] += 1
+        promise.published_s = now_s
+        self._post.publish(wire.ask_topic(self._device), wire.encode(ask), left_s, ask.id)
+
+    def cancel(self, id: str) -> None:
+        """Withdraw a request; the workers are told as soon as there is a connection."""
+        promise = self._open.get(id)
+        if promise is None:
+            self.settle(id)
+            return
+        self._outbox.set_state(id, "cancelled")
+        self._counts["cancelled"] += 1
+        self._open[id] = Promise(replace(promise.record, state="cancelled"))
+        self._events.end(id)
+
+    def _tell_cancelled(self, record: Record, now_ms: int) -> None:
+        if self._post.connected:
+            topic = wire.cancel_topic(self._device, record.id)
+            self._post.publish(topic, wire.encode(wire.Cancel(id=record.id)))
+        elif now_ms < record.deadline_ms:
+            return
+        self._open.pop(record.id, None)
+        self._outbox.remove(record.id)
+
+    def settle(self, id: str) -> None:
+        """Forget an answer or expiry that was dealt with; an open request stays."""
+        if id not in self._open:
+            self._outbox.remove(id)
+
+    def on_answer(self, answer: Answer) -> None:
+        """Take one valid message of a worker."""
+        promise = self._open.get(answer.id)
+        if promise is None or promise.record.state == "cancelled":
+            self._counts["duplicates" if self._events.ended(answer.id) else "late"] += 1
+            return
+        known = promise.owner
+        if not promise.belongs(answer, self._monotonic(), self._silence_s):
+            self._counts["strangers"] += 1
+        elif answer.type is AnswerType.ACCEPTED:
+            self._on_accepted(promise, answer, known)
+        elif answer.type is AnswerType.HEARTBEAT:
+            self._counts["heartbeats"] += 1
+        else:
+            self._on_piece(promise, answer)
+
+    def _on_accepted(self, promise: Promise, answer: Answer, known: str | None) -> None:
+        record = promise.record
+        if known == answer.worker:
+            self._counts["duplicates"] += 1
+        else:
+            self._counts["accepted"] += 1
+            self._events.put(event_of(EventKind.ACCEPTED, record, answer))
+        if record.audio is not None and "audio" in answer.wants:
+            topic = wire.attachment_topic(self._device, answer.worker, answer.id, "audio")
+            left_s = max(1.0, (record.deadline_ms - self._unix_ms()) / 1_000)
+            self._post.publish(topic, record.audio, left_s)
+
+    def _on_piece(self, promise: Promise, answer: Answer) -> None:
+        if answer.n in promise.held or answer.n < promise.next_n:
+            self._counts["duplicates"] += 1
+            return
+        for ready in promise.take(answer):
+            self._outbox.add_answer(ready.id, ready.n, wire.encode(ready).decode())
+            self._hand_on(promise.record, ready)
+
+    def _hand_on(self, record: Record, answer: Answer) -> None:
+        if answer.type is AnswerType.PART:
+            self._counts["parts"] += 1
+            self._events.put(event_of(EventKind.PART, record, answer))
+            return
+        self._outbox.set_state(record.id, "answered")
+        self._open.pop(record.id, None)
+        self._counts["finals"] += 1
+        self._events.put(event_of(EventKind.FINAL, record, answer))

@@ -1,0 +1,259 @@
+"""The nouns of delegation on the device: a request, its promise, and the events that it ends in."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from threading import Condition
+from typing import Protocol
+
+import numpy as np
+
+from daemon.background.wire import Answer
+from daemon.outbox import Record
+
+KINDS = ("question", "calculate", "convert", "workout_log")
+MAX_OPEN = 32
+"""Open delegations; one more sheds the oldest silent one, else the oldest."""
+MAX_EVENTS = 4_096
+KEEP_ANSWERED_MS = 3_600_000
+"""An answer nobody settled is offered again after a restart for this long past its deadline."""
+MAX_REMEMBERED = 1_024
+COUNTERS = (
+    *("asks", "published", "republished", "accepted", "heartbeats", "parts", "finals"),
+    *("duplicates", "late", "strangers", "expired", "unavailable", "cancelled"),
+    *("shed_asks", "shed_events", "shed_commands", "connects", "disconnects", "refusals"),
+    *("bad_size", "bad_json", "bad_version", "bad_schema", "bad_topic", "disk_errors"),
+)
+
+Arguments = Mapping[str, int | float | str | None]
+Conversation = Sequence[tuple[str, str]]
+
+
+class EventKind(str, Enum):
+    """What happened to a delegation."""
+
+    ACCEPTED = "accepted"
+    """A worker has it; nothing to say."""
+    PART = "part"
+    """A numbered piece of the answer; more follows."""
+    FINAL = "final"
+    """The last piece; call `settle` when it was spoken or dropped."""
+    EXPIRED = "expired"
+    """No answer in time, or shed; to be said aloud, then `settle`."""
+    UNAVAILABLE = "unavailable"
+    """It was never on disk and nothing was promised: drop the sentence that waits for it."""
+
+
+@dataclass(frozen=True)
+class AnswerEvent:
+    """One thing that `poll` reports."""
+
+    kind: EventKind
+    id: str
+    n: int = 0
+    """Number of the piece, from 0, without gaps; parts and final count together."""
+    text: str = ""
+    """What to say; for `expired` and `unavailable` a sentence that may be said as it is."""
+    placement: str = "when_idle"
+    """silent | when_idle | interrupt."""
+    outcome: str = "answered"
+    """For parts and final: answered | not_caught | failed."""
+    card: str | None = None
+    source: str | None = None
+    worker: str = ""
+    asked_kind: str = ""
+    """Kind of the request, as in `ask`."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing more comes for this id."""
+        return self.kind in (EventKind.FINAL, EventKind.EXPIRED, EventKind.UNAVAILABLE)
+
+
+class Delegate(Protocol):
+    """What the session needs of a link; every method returns without waiting but `wait`."""
+
+    def ask(
+        self,
+        kind: str,
+        words: str = "",
+        conversation: Conversation = (),
+        audio_clip: np.ndarray | None = None,
+        deadline_s: float = 60.0,
+        placement: str = "when_idle",
+        arguments: Arguments | None = None,
+    ) -> str: ...
+
+    def committed(self, id: str) -> bool: ...
+
+    def cancel(self, id: str) -> None: ...
+
+    def settle(self, id: str) -> None: ...
+
+    def poll(self) -> list[AnswerEvent]: ...
+
+    def wait(self, id: str, timeout_s: float) -> bool: ...
+
+    def open_ids(self) -> tuple[str, ...]: ...
+
+    def publish_stats(self, values: Mapping[str, int | float]) -> None: ...
+
+    def stats(self) -> dict[str, int]: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+def check_kind(kind: str) -> None:
+    """Raises: ValueError: no such kind of request."""
+    if kind not in KINDS:
+        raise ValueError(f"delegation kind {kind!r}: expected one of {', '.join(KINDS)}")
+
+
+def unavailable(id: str, text: str, placement: str, kind: str) -> AnswerEvent:
+    """The event of a request that was never promised."""
+    return AnswerEvent(EventKind.UNAVAILABLE, id, text=text, placement=placement, asked_kind=kind)
+
+
+def expiry(record: Record, text: str) -> AnswerEvent:
+    """The event of a promise that cannot be kept."""
+    return AnswerEvent(
+        EventKind.EXPIRED, record.id, text=text, placement=record.placement, asked_kind=record.kind
+    )
+
+
+def event_of(kind: EventKind, record: Record, answer: Answer) -> AnswerEvent:
+    """The event of a worker's message."""
+    return AnswerEvent(
+        kind,
+        answer.id,
+        answer.n,
+        answer.text,
+        answer.placement.value,
+        answer.outcome.value,
+        answer.card,
+        answer.source,
+        answer.worker,
+        record.kind,
+    )
+
+
+@dataclass(frozen=True)
+class NewAsk:
+    """A request as `ask` hands it over."""
+
+    id: str
+    kind: str
+    words: str
+    conversation: tuple[tuple[str, str], ...]
+    audio_clip: np.ndarray | None
+    deadline_s: float
+    placement: str
+    arguments: dict[str, int | float | str]
+    asked_ms: int
+
+
+@dataclass
+class Promise:
+    """An open request: who works at it, and what to do next. Owned by the writer thread."""
+
+    record: Record
+    owner: str | None = None
+    """The worker whose parts count."""
+    heard_s: float = float("-inf")
+    """Monotonic time of the owner's last sign of life."""
+    published_s: float = float("-inf")
+    next_n: int = 0
+    """Number of the next piece to hand on."""
+    held: dict[int, Answer] = field(default_factory=dict)
+    """Pieces that came too early, by number; at most `wire.MAX_PARTS`."""
+
+    def due(self, now_s: float, silence_s: float) -> bool:
+        """Whether to publish it (again): no sign of life for `silence_s`."""
+        return now_s - max(self.heard_s, self.published_s) >= silence_s
+
+    def belongs(self, answer: Answer, now_s: float, silence_s: float) -> bool:
+        """Whether to listen to this worker; takes over from one that fell silent."""
+        if answer.worker != self.owner:
+            if self.owner is not None and now_s - self.heard_s < silence_s:
+                return False
+            self.owner = answer.worker
+            self.held.clear()
+        self.heard_s = now_s
+        return True
+
+    def take(self, answer: Answer) -> list[Answer]:
+        """Keep a numbered piece and return all that are now in order; [] for a duplicate."""
+        if answer.n < self.next_n or answer.n in self.held:
+            return []
+        self.held[answer.n] = answer
+        ready = []
+        while self.next_n in self.held:
+            ready.append(self.held.pop(self.next_n))
+            self.next_n += 1
+        return ready
+
+
+class Post(Protocol):
+    """The way out, as the desk sees it."""
+
+    connected: bool
+
+    def publish(
+        self, topic: str, payload: bytes, left_s: float | None = None, answer_to: str | None = None
+    ) -> None:
+        """Publish at QoS 1; with `answer_to` an id, responses are asked for."""
+
+
+class EventQueue:
+    """What `poll` will report; bounded. The one thing that two threads share."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._events: deque[AnswerEvent] = deque()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._changed = Condition()
+
+    def put(self, event: AnswerEvent) -> None:
+        """Add an event; when full the oldest goes, and is counted."""
+        with self._changed:
+            if len(self._events) >= MAX_EVENTS:
+                self._events.popleft()
+                self._counts["shed_events"] += 1
+            self._events.append(event)
+        if event.ends:
+            self.end(event.id)
+
+    def end(self, id: str) -> None:
+        """Nothing more comes for this id."""
+        with self._changed:
+            remember(self._ended, id)
+            self._changed.notify_all()
+
+    def ended(self, id: str) -> bool:
+        """Whether nothing more comes for this id."""
+        return id in self._ended
+
+    def take(self) -> list[AnswerEvent]:
+        """All events, oldest first."""
+        with self._changed:
+            events = list(self._events)
+            self._events.clear()
+        return events
+
+    def wait(self, id: str, timeout_s: float) -> bool:
+        """Block until `ended(id)`; False after `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: id in self._ended, timeout_s)
+
+
+def remember(among: OrderedDict[str, None], id: str) -> None:
+    """Keep the newest ids."""
+    among[id] = None
+    while len(among) > MAX_REMEMBERED:
+        among.popitem(last=False)
