@@ -1,0 +1,60 @@
+"""Sizes of the interaction model; the shipped one and a tiny one for tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+AUDIO_SLOTS, VIDEO_SLOTS, SIMILARITY_SLOTS = 4, 12, 2
+SLOTS = AUDIO_SLOTS + VIDEO_SLOTS + SIMILARITY_SLOTS + 1
+"""Slots of a micro-turn: audio, video, similarity and last the state-and-readout slot."""
+SIMILARITY = 400
+PATCH = 40 * 40 * 3
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that fixes the network's shape and the stream's geometry."""
+
+    layers: int = 6
+    width: int = 192
+    heads: int = 3
+    mlp: int = 4
+    """Hidden width of the feed-forward block, in multiples of `width`."""
+    window_turns: int = 64
+    """Micro-turns that a query sees, 12.8 s."""
+    rope_theta: float = 10_000.0
+    phone_layer: int = 3
+    """Layers below the auxiliary phone head (training only)."""
+    heard_bias: float = 0.0
+    """Added to the empty logit of the heard heads, chosen on development voices."""
+    act_bias: float = 0.0
+    """Added to the empty logit of the act head, chosen on development voices."""
+    floor_bias: float = 0.0
+    """Added to the keep logit of the floor head, chosen on development voices."""
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def ring_rows(self) -> int:
+        """Rows of the key-value ring: the window and one spare micro-turn."""
+        return (self.window_turns + 1) * SLOTS
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "ModelConfig":
+        """Read what `save` wrote."""
+        return cls(**json.loads(path.read_text()))
+
+
+TINY = ModelConfig(layers=2, width=32, heads=2, window_turns=6, phone_layer=1)
+"""For tests."""

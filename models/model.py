@@ -1,0 +1,242 @@
+"""The interaction model: one causal transformer over the interleaved stream of micro-turns.
+
+Departures from the textbook: a fixed stride of S slots a micro-turn, of which the last carries the
+daemon's state and the network's own last outputs in and all outputs out; empty slots are masked as
+keys; one learned key with a zero value per head is never evicted (attention sink); QK-norm; RoPE
+at turn * S + slot. A training sequence holds only the slots that its modality fills, at their true
+positions. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
+D head channels, C width, R ring rows, S slots of a micro-turn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kernels.dmel_ref import LEVELS, LOG_LOW, LOG_STEP, MELS
+from models import tokens
+from models.config import (AUDIO_SLOTS, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS,
+                           ModelConfig)
+from models.scenarios.phones import PHONES
+
+OUTPUT_HEADS: dict[str, int] = {
+    "heard0": len(tokens.HEARD), "heard1": len(tokens.HEARD), "act": len(tokens.ACTS),
+    "floor": len(tokens.FLOORS), **tokens.SLOT_HEADS, "reps": 4,
+}
+"""Head -> classes; `reps` is active logit, phase cosine, phase sine, log rate."""
+FED_BACK = ("heard0", "heard1", "act", "floor")
+"""Outputs of the last micro-turn that enter the state slot."""
+
+
+def rope(positions: np.ndarray, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
+    """cos, sin (n, D/2) float32 of absolute positions, computed in float64 (arXiv 2104.09864)."""
+    inverse = theta ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
+    angles = np.asarray(positions, np.float64)[:, None] * inverse
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate channel pairs (i, i + D/2) of x (..., n, D)."""
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+def norm(x: Tensor, weight: Tensor) -> Tensor:
+    """RMS norm in plain operators, so that every exporter knows it (arXiv 1910.07467)."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * weight
+
+
+class Attention(nn.Module):
+    """Multi-head attention with QK-norm and a sink."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads, self.dim = config.heads, config.head_dim
+        self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.q_scale = nn.Parameter(torch.full((self.dim,), self.dim**0.25))
+        self.k_scale = nn.Parameter(torch.full((self.dim,), self.dim**0.25))
+        self.sink = nn.Parameter(torch.randn(self.heads, 1, self.dim) * 0.02)
+
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, n, C) -> rotated q, rotated k, v, each (B, H, n, D)."""
+        b, n, _ = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, self.dim).permute(2, 0, 3, 1, 4)
+        q = rotate(norm(q, self.q_scale), cos, sin)
+        return q, rotate(norm(k, self.k_scale), cos, sin), v
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        """Additive mask (..., n, keys) for keys; the sink is always visible."""
+        b, h, n, d = q.shape
+        sink = self.sink.expand(b, h, 1, d)
+        k = torch.cat([sink, k], 2)
+        v = torch.cat([torch.zeros_like(sink), v], 2)
+        y = F.scaled_dot_product_attention(q, k, v, F.pad(mask, (1, 0)))
+        return self.out(y.transpose(1, 2).reshape(b, n, h * d))
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.up = nn.Linear(config.width, config.mlp * config.width, bias=False)
+        self.down = nn.Linear(config.mlp * config.width, config.width, bias=False)
+        self.norm_a = nn.Parameter(torch.ones(config.width))
+        self.norm_m = nn.Parameter(torch.ones(config.width))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Residual feed-forward of x (B, n, C)."""
+        return x + self.down(F.gelu(self.up(norm(x, self.norm_m)), approximate="tanh"))
+
+
+class PatchStem(nn.Module):
+    """hMLP stem for 40x40 patches: three strided products, no mixing of patches
+    (arXiv 2203.09795)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one = nn.Linear(4 * 4 * 3, 48)
+        self.two = nn.Linear(2 * 2 * 48, 96)
+        self.three = nn.Linear(5 * 5 * 96, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., 4800) normalised pixels of a patch, row-major HWC -> (..., C)."""
+        lead = x.shape[:-1]
+        x = x.reshape(-1, 10, 4, 10, 4, 3).permute(0, 1, 3, 2, 4, 5).reshape(-1, 10, 10, 48)
+        x = F.gelu(self.one(x), approximate="tanh")
+        x = x.reshape(-1, 5, 2, 5, 2, 48).permute(0, 1, 3, 2, 4, 5).reshape(-1, 5, 5, 192)
+        x = F.gelu(self.two(x), approximate="tanh")
+        return self.three(x.reshape(-1, 25 * 96)).reshape(*lead, -1)
+
+
+class InteractionNet(nn.Module):
+    """Embeds a micro-turn's inputs, runs the transformer, reads all heads off the last slot."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config.width
+        self.audio = nn.Parameter(_level_table(c))
+        self.similarity = nn.Sequential(nn.Linear(SIMILARITY, c), nn.GELU("tanh"), nn.Linear(c, c))
+        self.patches = PatchStem(c)
+        self.slot = nn.Parameter(torch.randn(SLOTS, c) * 0.02)
+        self.state = nn.Embedding(tokens.STATE_ROWS, c)
+        self.previous = nn.Embedding(sum(OUTPUT_HEADS[h] for h in FED_BACK), c)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.Parameter(torch.ones(c))
+        self.heads = nn.Linear(c, sum(OUTPUT_HEADS.values()))
+        self.phone = nn.Linear(c, 2 * len(PHONES))
+        offsets = np.cumsum([0] + [OUTPUT_HEADS[h] for h in FED_BACK])[:-1]
+        self.register_buffer("previous_offsets", torch.tensor(offsets), persistent=False)
+        for table in (self.state, self.previous):
+            nn.init.normal_(table.weight, std=0.05)
+        for block in self.blocks:
+            for linear in (block.attention.out, block.down):
+                nn.init.normal_(linear.weight, std=0.5 * c**-0.5 / len(self.blocks) ** 0.5)
+        nn.init.normal_(self.heads.weight, std=0.02)
+
+    def embed_audio(self, levels: Tensor) -> Tensor:
+        """levels (B, T, 8, 80) int64 -> (B, T, 4, C): bag of level embeddings, two frames a slot.
+
+        Written as one product with a one-hot row: faster on a CPU than 160 gathers.
+        """
+        b, t = levels.shape[:2]
+        one_hot = F.one_hot(levels.reshape(b, t, AUDIO_SLOTS, -1), LEVELS).to(self.audio.dtype)
+        return one_hot.reshape(b, t, AUDIO_SLOTS, -1) @ self.audio
+
+    def embed_state(self, state: Tensor, previous: Tensor) -> Tensor:
+        """state rows (B, T, 15), previous outputs (B, T, 4) -> (B, T, 1, C)."""
+        bag = self.state(state).sum(-2) + self.previous(previous + self.previous_offsets).sum(-2)
+        return bag.unsqueeze(-2)
+
+    def read(self, x: Tensor) -> dict[str, Tensor]:
+        """Hidden state of readout slots (..., C) -> logits of each head."""
+        parts = self.heads(norm(x, self.norm)).split(list(OUTPUT_HEADS.values()), -1)
+        return dict(zip(OUTPUT_HEADS, parts))
+
+    def forward(self, levels: Tensor, state: Tensor, previous: Tensor,
+                similarity: Tensor | None = None, patches: Tensor | None = None,
+                patch_mask: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor]:
+        """A whole training sequence.
+
+        levels (B, T, 8, 80), state (B, T, 15), previous (B, T, 4), similarity (B, T, 2, 400) or
+        None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no frame. Returns
+        the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones).
+        """
+        parts = [(self.embed_audio(levels), 0)]
+        if patches is not None:
+            parts.append((self.patches(patches), AUDIO_SLOTS))
+        if similarity is not None:
+            parts.append((self.similarity(similarity), AUDIO_SLOTS + VIDEO_SLOTS))
+        parts.append((self.embed_state(state, previous), SLOTS - 1))
+        index = np.concatenate([np.arange(first, first + p.shape[2]) for p, first in parts])
+        x = torch.cat([p for p, _ in parts], 2) + self.slot[torch.as_tensor(index)]
+        b, t, n, c = x.shape
+        positions = (np.arange(t)[:, None] * SLOTS + index).reshape(-1)
+        mask = self._mask(positions, index, patch_mask)
+        cos, sin = map(torch.from_numpy, rope(positions, self.config.head_dim,
+                                              self.config.rope_theta))
+        x = x.reshape(b, t * n, c)
+        phones = None
+        for i, block in enumerate(self.blocks):
+            if i == self.config.phone_layer:
+                phones = self.phone(x.view(b, t, n, c)[:, :, :AUDIO_SLOTS])
+            q, k, v = block.attention.project(norm(x, block.norm_a), cos.to(x), sin.to(x))
+            x = block.feed_forward(x + block.attention.attend(q, k, v, mask.to(x)))
+        out = self.read(x.view(b, t, n, c)[:, :, -1])
+        return out, phones.view(b, t, AUDIO_SLOTS, 2, -1)
+
+    def _mask(self, positions, index, patch_mask) -> Tensor:
+        """Additive (n, n) or (B, 1, n, n): causal, inside the window, filled slots only."""
+        back = positions[:, None] - positions[None, :]
+        visible = (back >= 0) & (back < self.config.window_turns * SLOTS)
+        mask = torch.zeros(visible.shape).masked_fill(~torch.from_numpy(visible), -1e9)
+        if patch_mask is None:
+            return mask
+        is_video = (index >= AUDIO_SLOTS) & (index < AUDIO_SLOTS + VIDEO_SLOTS)
+        empty = ~patch_mask[:, :, None] & torch.from_numpy(is_video)
+        empty = empty.reshape(len(patch_mask), 1, 1, -1)
+        return mask.masked_fill(empty.expand(-1, 1, len(positions), -1), -1e9)
+
+    def step(self, levels, patches, similarity, state, previous, present, ring_k, ring_v, mask,
+             cos, sin) -> tuple[Tensor, ...]:
+        """One micro-turn against the ring; nothing is written in place.
+
+        levels (1, 8, 80), patches (1, 12, 4800), similarity (1, 2, 400), state (1, 15), previous
+        (1, 4), present (1, S) with 1 for filled slots, ring_k and ring_v (L, 1, H, R, D), mask
+        (S, R) additive for ring rows, cos and sin (S, D/2). Returns each head's logits (1, n) and
+        the new keys and values (L, 1, H, S, D), keys rotated at their absolute position.
+        """
+        x = torch.cat([
+            self.embed_audio(levels.unsqueeze(1)).squeeze(1), self.patches(patches),
+            self.similarity(similarity), self.embed_state(state, previous),
+        ], 1) + self.slot
+        inside = torch.full((SLOTS, SLOTS), -1e9, device=x.device).triu(1).to(x)
+        # an empty slot is no key; it still sees itself, so that its row stays finite
+        hidden = (1.0 - present).unsqueeze(1) * -1e9 * (1.0 - torch.eye(SLOTS).to(x))
+        full = torch.cat([mask.expand(1, -1, -1), inside + hidden], 2).unsqueeze(1)
+        keys, values = [], []
+        for i, block in enumerate(self.blocks):
+            q, k, v = block.attention.project(norm(x, block.norm_a), cos, sin)
+            keys.append(k)
+            values.append(v)
+            x = x + block.attention.attend(q, torch.cat([ring_k[i], k], 2),
+                                           torch.cat([ring_v[i], v], 2), full)
+            x = block.feed_forward(x)
+        out = self.read(x[:, -1])
+        return (*out.values(), torch.stack(keys), torch.stack(values))
+
+
+def _level_table(width: int) -> Tensor:
+    """(2 * 80 * 16, C), linear in the level at first: an ordinary log-mel projection."""
+    projection = torch.randn(2 * MELS, 1, width) * (2 * MELS) ** -0.5
+    level = (LOG_LOW + LOG_STEP * torch.arange(LEVELS) + 3.0) / 2.0
+    table = projection * level[:, None] + torch.randn(2 * MELS, LEVELS, width) * 0.002
+    return table.reshape(-1, width)
+
+
+__all__ = ["InteractionNet", "OUTPUT_HEADS", "FED_BACK", "PATCH", "SIMILARITY_SLOTS", "rope"]

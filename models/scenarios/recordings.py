@@ -1,0 +1,86 @@
+"""Real recordings that may be trained on, cut to clips with what is known of their words.
+
+The folder is read in place and never copied; without it training runs on synthetic speech alone.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import numpy as np
+
+from models.splits import held_out_quarter
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+SPEAKER_COLUMN = {"speech_commands": "speaker", "fsdd_digits": "speaker",
+                  "barista_commands": "pseudo_speaker", "wake_words": "pseudo_speaker"}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One clip."""
+
+    pcm: np.ndarray
+    """int16 (n,), 16 kHz."""
+    word: str | None
+    """The single word spoken, None where the words are not known."""
+    end_s: float
+    """End of the speech by energy, seconds."""
+
+
+def decode(path: Path) -> np.ndarray:
+    """int16 mono at 16 kHz of any audio file that PyAV reads."""
+    resampler = av.AudioResampler("s16", "mono", 16_000)
+    with av.open(str(path)) as container:
+        parts = [f.to_ndarray()[0] for frame in container.decode(audio=0)
+                 for f in resampler.resample(frame)]
+        parts += [f.to_ndarray()[0] for f in resampler.resample(None)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+
+def speech_end_s(pcm: np.ndarray) -> float:
+    """End of the last 20 ms block within 25 dB of the loudest, seconds."""
+    blocks = pcm[: len(pcm) // 320 * 320].reshape(-1, 320).astype(np.float32)
+    power = 10 * np.log10((blocks**2).mean(1) + 1.0)
+    return float((np.flatnonzero(power > power.max() - 25)[-1] + 1) * 0.02)
+
+
+def rows(name: str, trained: bool) -> list[dict]:
+    """Rows of the set's labels.csv on one side of the speaker split."""
+    with open(DATA / name / "labels.csv", newline="") as f:
+        found = list(csv.DictReader(f))
+    column = SPEAKER_COLUMN[name]
+    held = held_out_quarter(name, [r[column] for r in found if r[column]])
+    return [r for r in found if (r[column] not in held) == trained]
+
+
+@lru_cache(maxsize=8)
+def recordings(name: str, trained: bool = True) -> list[Recording]:
+    """All clips of a set on one side of the split; empty when the folder is absent."""
+    if not (DATA / name).is_dir():
+        return []
+    found = []
+    for row in rows(name, trained):
+        pcm = decode(DATA / name / row["path"])
+        if len(pcm) < 1600 or (name != "speech_commands" and np.abs(pcm).max() < 200):
+            continue
+        single = name in ("speech_commands", "fsdd_digits")
+        word = row["label"] if single and row["label"] != "_silence_" else None
+        found.append(Recording(pcm, word, speech_end_s(pcm)))
+    return found
+
+
+@lru_cache(maxsize=1)
+def rooms() -> list[np.ndarray]:
+    """Measured room impulse responses, float32, unit energy; may be trained on."""
+    if not (DATA / "rir").is_dir():
+        return []
+    found = []
+    for path in sorted((DATA / "rir" / "audio").glob("*.flac")):
+        response = decode(path).astype(np.float32)[:8000]
+        found.append(response / np.sqrt((response**2).sum() + 1e-9))
+    return found
