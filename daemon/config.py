@@ -7,6 +7,7 @@ file's folder.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import sys
 from pathlib import Path
@@ -50,6 +51,13 @@ def _port(parts: SplitResult) -> int | None:
         raise ValueError("an address whose port is from 1 to 65535") from None
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _broker_url(url: str) -> str:
     if url not in ("none", "embedded"):
         parts = urlsplit(url)
@@ -57,6 +65,8 @@ def _broker_url(url: str) -> str:
             raise ValueError("none, embedded, mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
         if parts.username or parts.password:
             raise ValueError("an address without a password in it (use broker.password_file)")
+        if parts.scheme == "mqtt" and not _is_loopback(parts.hostname):
+            raise ValueError("mqtts://HOST[:PORT] away from this machine: the link is encrypted")
         _port(parts)
     return url
 
@@ -161,8 +171,6 @@ class BrokerConfig(Section):
     """User at the broker."""
     password_file: FilePath | None = None
     """File whose first line is the password."""
-    keepalive_s: int = Field(15, ge=5, le=600)
-    """Longest silence before the broker calls this device lost, seconds."""
 
     @model_validator(mode="after")
     def _pairs(self) -> BrokerConfig:
