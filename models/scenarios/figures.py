@@ -210,7 +210,8 @@ def leg_raise(d: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     n = len(d)
     hip = _at(0.0, 0.28, n)
     foot = _turned(hip, 0.465, 1.5 - rng.uniform(0.7, 1.4) * d)
-    return _body(hip, -1.52, (hip + [-0.02, 0.03], hip + [-0.04, 0.03]), (foot, foot + [0.01, 0.01]))
+    hands = (hip + [-0.02, 0.03], hip + [-0.04, 0.03])
+    return _body(hip, -1.52, hands, (foot, foot + [0.01, 0.01]))
 
 
 def arm_work(d: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -224,7 +225,7 @@ def arm_work(d: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         hands = (_turned(elbows[0], 0.16, angle), _turned(elbows[1], 0.16, angle))
     elif move == "press":
         up = rng.uniform(0.22, 0.3) * d
-        hands = (neck + np.stack([0 * d - 0.12, 0.0 - up], 1), neck + np.stack([0.12 + 0 * d, -up], 1))
+        hands = (neck + _at(-0.12, -up, n), neck + _at(0.12, -up, n))
     else:
         angle = np.pi * (0.97 - rng.uniform(0.35, 0.6) * d)
         hands = (_turned(neck, 0.33, -angle), _turned(neck, 0.33, angle))
@@ -262,13 +263,17 @@ def _clothes(rng: np.random.Generator, size: float) -> tuple[Part, ...]:
     leg = skin if rng.random() < 0.3 else trousers
     thick = size * rng.uniform(0.045, 0.075)
     parts = [
-        Part("limb", (HIP, KNEE_R), trousers, 1.4 * thick), Part("limb", (KNEE_R, FOOT_R), leg, thick),
-        Part("limb", (NECK, ELBOW_R), arm, thick), Part("limb", (ELBOW_R, HAND_R), skin, 0.8 * thick),
+        Part("limb", (HIP, KNEE_R), trousers, 1.4 * thick),
+        Part("limb", (KNEE_R, FOOT_R), leg, thick),
+        Part("limb", (NECK, ELBOW_R), arm, thick),
+        Part("limb", (ELBOW_R, HAND_R), skin, 0.8 * thick),
         Part("limb", (NECK, HIP), shirt, size * rng.uniform(0.12, 0.19)),
-        Part("limb", (HIP, KNEE_L), trousers, 1.4 * thick), Part("limb", (KNEE_L, FOOT_L), leg, thick),
-        Part("limb", (NECK, ELBOW_L), arm, thick), Part("limb", (ELBOW_L, HAND_L), skin, 0.8 * thick),
+        Part("limb", (HIP, KNEE_L), trousers, 1.4 * thick),
+        Part("limb", (KNEE_L, FOOT_L), leg, thick),
+        Part("limb", (NECK, ELBOW_L), arm, thick),
+        Part("limb", (ELBOW_L, HAND_L), skin, 0.8 * thick),
         Part("disc", (HEAD,), skin, size * rng.uniform(0.055, 0.075)),
-    ]  # fmt: skip
+    ]
     if rng.random() < 0.15:  # something held in the hands
         parts.append(Part("limb", (HAND_L, HAND_R), colour(rng), size * 0.03))
     return tuple(parts)

@@ -1,4 +1,4 @@
-"""Timelines of motion: sets of repetitions with their truth, things that are not repetitions, cameras.
+"""Timelines of motion: sets of repetitions with their truth, other motion, moving cameras.
 
 Frame k is captured at (k + 1) / `FPS` seconds, so that the second frame of a micro-turn is at
 its very end. All lengths are pixels of a 160 x 120 picture.

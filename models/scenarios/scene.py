@@ -110,7 +110,9 @@ def render(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     points = [project(layer, scene.camera) for layer in scene.layers]
     grain = _grain(rng, scene.light.noise)
     for k in range(n):
-        canvas = scene.backdrop if scene.backdrop.ndim == 3 else posture(scene.backdrop, scene.depth[k])
+        canvas = scene.backdrop
+        if canvas.ndim == 4:
+            canvas = posture(canvas, scene.depth[k])
         matrix = backdrop_matrix(scene.camera, canvas, k)
         image = cv2.warpAffine(
             canvas, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT

@@ -1,4 +1,4 @@
-"""Things that move without being a person: tools, wheels, doors, passers-by, and the wearer's room."""
+"""Things that move: tools, wheels, doors, passers-by, and the room around a moving wearer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ def slider(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer:
     half = rng.uniform([4, 4], [25, 25])
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
     points = _line(rng, depth)[:, None, :] + corners
-    return Layer(points, (Part("area", (0, 1, 2, 3), colour(rng)), Part("disc", (0,), colour(rng), 3)))
+    parts = (Part("area", (0, 1, 2, 3), colour(rng)), Part("disc", (0,), colour(rng), 3))
+    return Layer(points, parts)
 
 
 def ball(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer:
     """A ball that goes to and fro."""
-    return Layer(_line(rng, depth)[:, None, :], (Part("disc", (0,), colour(rng), rng.uniform(4, 20)),))
+    parts = (Part("disc", (0,), colour(rng), rng.uniform(4, 20)),)
+    return Layer(_line(rng, depth)[:, None, :], parts)
 
 
 def lever(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer:
@@ -53,13 +55,15 @@ def growing(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer
     centre, half = rng.uniform([-45, -30], [45, 30]), rng.uniform([8, 8], [25, 25])
     corners = np.array([[-1, -1], [1, -1], [0.8, 1], [-0.9, 0.8]]) * half
     scale = 1 + rng.uniform(0.4, 1.5) * depth
-    return Layer(centre + corners * scale[:, None, None], (Part("area", (0, 1, 2, 3), colour(rng)),))
+    points = centre + corners * scale[:, None, None]
+    return Layer(points, (Part("area", (0, 1, 2, 3), colour(rng)),))
 
 
 def hands(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer:
     """One or two forearms from the lower edge that work with a tool: saw, knife, spanner."""
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(8, 45)
-    right = rng.uniform([-10, -15], [40, 25]) + reach * depth[:, None] * [np.cos(angle), np.sin(angle)]
+    stroke = reach * depth[:, None] * [np.cos(angle), np.sin(angle)]
+    right = rng.uniform([-10, -15], [40, 25]) + stroke
     left = np.broadcast_to(rng.uniform([-50, -10], [-10, 30]), right.shape)
     from_right = np.broadcast_to([rng.uniform(30, 90), 90.0], right.shape)
     from_left = np.broadcast_to([rng.uniform(-90, -30), 90.0], right.shape)
@@ -67,8 +71,8 @@ def hands(rng: np.random.Generator, depth: np.ndarray, _: np.ndarray) -> Layer:
     points = np.stack([from_right, right, tool, from_left, left], axis=1)
     skin = tuple(int(v * rng.uniform(0.35, 1.0)) for v in (235, 190, 160))
     sleeve, wide = (skin if rng.random() < 0.5 else colour(rng)), rng.uniform(14, 26)
-    parts = (Part("limb", (1, 2), colour(rng), rng.uniform(2, 8)), Part("limb", (0, 1), sleeve, wide))
-    parts += (Part("disc", (1,), skin, 0.6 * wide),)
+    parts = (Part("limb", (1, 2), colour(rng), rng.uniform(2, 8)),)
+    parts += (Part("limb", (0, 1), sleeve, wide), Part("disc", (1,), skin, 0.6 * wide))
     if rng.random() < 0.6:
         parts += (Part("limb", (3, 4), sleeve, wide), Part("disc", (4,), skin, 0.6 * wide))
     return Layer(points, parts)
@@ -102,12 +106,14 @@ def bystander(rng: np.random.Generator, n: int) -> Layer:
 def occluder(rng: np.random.Generator, n: int) -> Layer:
     """Something large and near that covers part of the picture for a while."""
     start, length = rng.uniform(0, n), rng.uniform(8, 60)
-    inside = np.clip((np.arange(n) - start) / 4, 0, 1) - np.clip((np.arange(n) - start - length) / 4, 0, 1)
+    since = np.arange(n) - start
+    inside = np.clip(since / 4, 0, 1) - np.clip((since - length) / 4, 0, 1)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform([15, 15], [50, 70])
     angle = rng.uniform(0, 2 * np.pi)
     away = np.array([np.cos(angle), np.sin(angle)]) * 190
     centre = away * (1 - inside[:, None]) + rng.uniform([-50, -30], [50, 30]) * inside[:, None]
-    return Layer(centre[:, None, :] + corners, (Part("area", (0, 1, 2, 3), colour(rng)),), nearness=0.0)
+    parts = (Part("area", (0, 1, 2, 3), colour(rng)),)
+    return Layer(centre[:, None, :] + corners, parts, nearness=0.0)
 
 
 def furniture(rng: np.random.Generator, n: int, nearness: tuple[float, float]) -> list[Layer]:
@@ -131,7 +137,8 @@ def wearer_moves(rng: np.random.Generator, depth: np.ndarray, camera: Camera) ->
         camera.zoom[:] *= np.exp(rng.uniform(0.2, 0.7) * depth)
         camera.shift[:, 1] += rng.normal(0, 10) * lag
     else:
-        camera.shift[:, 1] += {"squat": 1, "sit_up": -1.8, "jump": -0.6}[style] * rng.uniform(10, 40) * depth
+        reach = {"squat": 1, "sit_up": -1.8, "jump": -0.6}[style] * rng.uniform(10, 40)
+        camera.shift[:, 1] += reach * depth
         camera.shift[:, 1] += rng.normal(0, 8) * lag * (style == "squat")
         camera.zoom[:] *= np.exp(rng.normal(0, 0.08) * depth)
     camera.shift[:, 0] += rng.normal(0, 4) * depth + rng.uniform(0, 2) * smooth_noise(rng, n, 5)
