@@ -1,0 +1,203 @@
+"""What an engine is: one forward of the network per micro-turn over a ring of keys and values.
+
+Letters: S slots of a micro-turn, R rows of the ring, L layers, H heads, Dh size of a head.
+The slots are 4 of sound, 12 of video, 2 of similarity and 1 readout, in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from kernels.dmel_ref import MELS
+from models import tokens
+from models.config import (
+    AUDIO_SLOTS,
+    PATCH,
+    SIMILARITY,
+    SIMILARITY_SLOTS,
+    SLOTS,
+    VIDEO_SLOTS,
+    ModelConfig,
+)
+
+HEADS = ("heard0", "heard1", "act", "floor", *tokens.SLOT_HEADS)
+"""Outputs of the step that are one vector of logits each."""
+HIDDEN = np.float32(-1e9)
+"""Added to the score of a key that may not be seen."""
+NOWHERE = -(2**40)
+"""Position of a ring row that holds nothing: further back than any window reaches."""
+
+
+class EngineMismatch(Exception):
+    """Engine, weights and daemon do not fit together; the text names cause and next step."""
+
+
+def load_spec(path: Path) -> ModelConfig:
+    """Read the JSON beside an exported step.
+
+    Raises:
+        EngineMismatch: it is missing or broken.
+    """
+    try:
+        return ModelConfig.load(path)
+    except OSError as error:
+        raise EngineMismatch(f"{path}: cannot be read ({error.strerror}); it describes the weights "
+                             "and lies beside them: get both from the same release") from error
+    except (ValueError, TypeError) as error:
+        raise EngineMismatch(f"{path}: does not describe a step ({error}); "
+                             "next: get weights and description from the same release") from error
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """One micro-turn as the network sees it. The arrays are read during `step` only."""
+
+    levels: np.ndarray
+    """(8, 80) uint8, dMel levels of eight audio frames."""
+    patches: np.ndarray | None
+    """(12, 4800) float32, None without a video frame."""
+    similarity: np.ndarray
+    """(n, 400) float32, n from 0 to 2 video frames."""
+    state: np.ndarray
+    """(15,) int64, rows of the state table."""
+    previous: np.ndarray
+    """(4,) int64: heard0, heard1, act and floor of the previous micro-turn."""
+
+
+@dataclass(frozen=True)
+class StepOutputs:
+    """What one forward gives. The arrays belong to the engine: valid until its next step."""
+
+    logits: Mapping[str, np.ndarray]
+    """Name of the head -> (classes,) float32."""
+    reps: np.ndarray
+    """(4,) float32: logit of active, cosine and sine of the phase, log of the rate in hertz."""
+
+
+class Engine(Protocol):
+    """Runs the network, one micro-turn at a time, and keeps its ring."""
+
+    name: str
+    """onnx, torch or tensorrt."""
+    spec: ModelConfig
+
+    def step(self, inputs: StepInputs) -> StepOutputs:
+        """Append one micro-turn to the stream."""
+
+    def reset(self) -> None:
+        """Forget the stream."""
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that `set_state` needs to go on, as owned arrays."""
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `get_state`. Raises ValueError when the shapes do not fit."""
+
+
+class Feed:
+    """Preallocated inputs of the step graph; `fill` copies one micro-turn into them."""
+
+    def __init__(self) -> None:
+        self.levels = np.zeros((1, 2 * AUDIO_SLOTS, MELS), np.int64)
+        self.patches = np.zeros((1, VIDEO_SLOTS, PATCH), np.float32)
+        self.similarity = np.zeros((1, SIMILARITY_SLOTS, SIMILARITY), np.float32)
+        self.state = np.zeros((1, len(tokens.STATE_FIELDS)), np.int64)
+        self.previous = np.zeros((1, 4), np.int64)
+        self.present = np.ones((1, SLOTS), np.float32)
+
+    def fill(self, inputs: StepInputs) -> None:
+        """Copy the micro-turn; a slot without input keeps whatever, masked by `present`."""
+        self.levels[0] = inputs.levels
+        self.state[0] = inputs.state
+        self.previous[0] = inputs.previous
+        video, similarity = AUDIO_SLOTS, AUDIO_SLOTS + VIDEO_SLOTS
+        self.present[0, video:similarity] = inputs.patches is not None
+        if inputs.patches is not None:
+            self.patches[0] = inputs.patches
+        n = len(inputs.similarity)
+        self.similarity[0, :n] = inputs.similarity
+        self.present[0, similarity:-1] = 0.0
+        self.present[0, similarity : similarity + n] = 1.0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name of the graph's input -> the array."""
+        return dict(vars(self))
+
+
+class Ring:
+    """Keys and values of the last micro-turns, which of them may be seen, and where they are.
+
+    Keys stay rotated at their absolute position; angles are made in float64 so that hour-long
+    positions stay exact.
+    """
+
+    def __init__(self, spec: ModelConfig) -> None:
+        rows = spec.ring_rows
+        shape = (spec.layers, 1, spec.heads, rows, spec.head_dim)
+        self.keys = np.zeros(shape, np.float32)
+        self.values = np.zeros(shape, np.float32)
+        self.mask = np.empty((SLOTS, rows), np.float32)
+        self.cos = np.empty((SLOTS, spec.head_dim // 2), np.float32)
+        self.sin = np.empty_like(self.cos)
+        self._reach = spec.window_turns * SLOTS
+        self._frequencies = spec.rope_theta ** (-np.arange(0, spec.head_dim, 2) / spec.head_dim)
+        self._positions = np.empty(rows, np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        self.turn = 0
+        """Micro-turns appended so far."""
+        self._positions[:] = NOWHERE
+        self._aim()
+
+    def append(self, keys: np.ndarray, values: np.ndarray, present: np.ndarray) -> None:
+        """Write the (L, 1, H, S, Dh) rows of this micro-turn and move on; present: (S,)."""
+        first = self.turn * SLOTS % len(self._positions)
+        rows = slice(first, first + SLOTS)
+        self.keys[:, :, :, rows] = keys
+        self.values[:, :, :, rows] = values
+        self._positions[rows] = np.where(present > 0, self._slots(), NOWHERE)
+        self.turn += 1
+        self._aim()
+
+    def _slots(self) -> np.ndarray:
+        """(S,) absolute positions of this micro-turn."""
+        return self.turn * SLOTS + np.arange(SLOTS, dtype=np.int64)
+
+    def _aim(self) -> None:
+        """Mask and rotation for the micro-turn that comes next."""
+        positions = self._slots()
+        back = positions[:, None] - self._positions[None]
+        self.mask[:] = np.where(back < self._reach, np.float32(0), HIDDEN)
+        angles = positions[:, None].astype(np.float64) * self._frequencies
+        self.cos[:] = np.cos(angles)
+        self.sin[:] = np.sin(angles)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name of the graph's input -> the array, all updated in place."""
+        return {"ring_k": self.keys, "ring_v": self.values, "mask": self.mask,
+                "cos": self.cos, "sin": self.sin}
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Owned copies."""
+        return {"keys": self.keys.copy(), "values": self.values.copy(),
+                "positions": self._positions.copy(), "turn": np.array(self.turn, np.int64)}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `get_state`. Raises ValueError when the shapes do not fit."""
+        for name, array in (("keys", self.keys), ("values", self.values),
+                            ("positions", self._positions)):
+            if state[name].shape != array.shape:
+                raise ValueError(f"engine state has {name} {state[name].shape}, "
+                                 f"these weights need {array.shape}")
+        self.keys[:] = state["keys"]
+        self.values[:] = state["values"]
+        self._positions[:] = state["positions"]
+        self.turn = int(state["turn"])
+        self._aim()

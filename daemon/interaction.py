@@ -1,0 +1,168 @@
+"""The interaction model as the daemon sees it: one `MicroTurn` in, one `Reply` out.
+
+Front end, network, decoding and the counter, with all their state. What an act means, whether it
+may be done and what is said are not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from daemon.engines import open_engine
+from daemon.engines.base import Engine, StepInputs, StepOutputs
+from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task
+from kernels.dmel_ref import Dmel
+from kernels.patches_ref import patches
+from kernels.similarity_ref import ROW, Similarity
+from models import tokens
+
+_NUMBER = ("hundreds", "tens", "units")
+_HEADS_OF = {
+    "number": _NUMBER, "number2": tuple(name + "2" for name in _NUMBER), "unit": ("unit",),
+    "unit2": ("unit2",), "item": ("item",), "colour": ("colour",),
+}
+"""Field of `Slots` -> the heads that carry it."""
+_SILENT = (0, 0, 0, 0)
+"""Outputs of a micro-turn in which nothing happened: heard, heard, act, floor."""
+_NO_ROWS = np.zeros((0, ROW), np.float32)
+
+
+class Model(Protocol):
+    """What the session needs of an interaction model."""
+
+    def step(self, turn: MicroTurn) -> Reply:
+        """Answer one micro-turn."""
+
+    def reset(self) -> None:
+        """Forget the session so far."""
+
+
+class InteractionModel:
+    """Streams micro-turns through the network."""
+
+    def __init__(self, engine: Engine, counter: Any) -> None:
+        self.engine = engine
+        self._counter = counter
+        self._dmel = Dmel()
+        self._similarity = Similarity()
+        self._words = tokens.WordAssembler()
+        self._previous = _SILENT
+
+    @classmethod
+    def open(cls, engine: str = "auto", weights: Path | None = None,
+             threads: int = 1) -> InteractionModel:
+        """The model on an engine by name; weights None for the bundled ones.
+
+        Raises:
+            EngineMismatch: unknown engine, missing or unfit weights.
+        """
+        from models.counter import PhaseCounter
+
+        return cls(open_engine(engine, weights, threads), PhaseCounter())
+
+    def step(self, turn: MicroTurn) -> Reply:
+        """Append one micro-turn. Frames beyond the second are left out.
+
+        Raises:
+            ValueError: sound or a frame has another shape or type than `MicroTurn` says.
+        """
+        outputs = self.engine.step(self._inputs(turn))
+        heads = self._choose(outputs)
+        self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
+        active, rate_hz, counted = self._repetitions(outputs.reps, turn.state)
+        return Reply(
+            turn.index,
+            tuple(self._words.push(self._previous[:2])),
+            decode_act(heads["act"], heads, outputs.logits),
+            Floor(heads["floor"]),
+            counted,
+            active,
+            rate_hz,
+        )
+
+    def _inputs(self, turn: MicroTurn) -> StepInputs:
+        frames = turn.frames[:2]
+        rows = [self._similarity.push(frame.rgb) for frame in frames]
+        return StepInputs(
+            levels=self._dmel.push(turn.audio),
+            patches=patches(frames[0].rgb) if frames else None,
+            similarity=np.stack(rows) if rows else _NO_ROWS,
+            state=np.array(tokens.encode_state(vars(turn.state)), np.int64),
+            previous=np.array(self._previous, np.int64),
+        )
+
+    def _choose(self, outputs: StepOutputs) -> dict[str, int]:
+        """Class of every head; the empty class of heard, act and floor is weighed by a bias."""
+        spec = self.engine.spec
+        bias = {"heard0": spec.heard_bias, "heard1": spec.heard_bias, "act": spec.act_bias,
+                "floor": spec.floor_bias}
+        return {name: choose(logits, bias.get(name, 0.0))
+                for name, logits in outputs.logits.items()}
+
+    def _repetitions(self, reps: np.ndarray, state: State) -> tuple[float, float, int]:
+        """Probability of active, rate in hertz and repetitions completed now."""
+        logit, cosine, sine, log_rate = (float(v) for v in reps)
+        active = 1.0 / (1.0 + float(np.exp(-np.clip(logit, -30.0, 30.0))))
+        rate_hz = float(np.exp(np.clip(log_rate, -5.0, 3.0)))
+        if state.task is not Task.REPS:
+            self._counter.reset()
+            return active, rate_hz, 0
+        return active, rate_hz, int(self._counter.push(active, cosine, sine, rate_hz))
+
+    def reset(self) -> None:
+        """Forget the session so far."""
+        for part in (self.engine, self._dmel, self._similarity, self._words, self._counter):
+            part.reset()
+        self._previous = _SILENT
+
+    def _parts(self) -> dict[str, Any]:
+        return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
+                "words": self._words, "counter": self._counter}
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that `set_state` needs to go on, as owned values."""
+        parts = {name: part.get_state() for name, part in self._parts().items()}
+        return {**parts, "previous": self._previous}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from `get_state` of a model with the same weights.
+
+        Raises:
+            ValueError: the state is of other weights.
+        """
+        for name, part in self._parts().items():
+            part.set_state(state[name])
+        self._previous = tuple(state["previous"])
+
+
+def choose(logits: np.ndarray, empty_bias: float = 0.0) -> int:
+    """Best class of (n,) logits with `empty_bias` added to class 0."""
+    best = int(logits[1:].argmax()) + 1
+    return best if logits[best] > logits[0] + empty_bias else 0
+
+
+def probability(logits: np.ndarray, chosen: int) -> float:
+    """Softmax of (n,) logits at one class."""
+    shifted = np.exp((logits - logits.max()).astype(np.float64))
+    return float(shifted[chosen] / shifted.sum())
+
+
+def decode_act(act: int, heads: Mapping[str, int],
+               logits: Mapping[str, np.ndarray]) -> Act | None:
+    """The act with the slots that its intent has; None for the empty class.
+
+    Its confidence is the smallest probability among intent and slots that carry a value.
+    """
+    if act == 0:
+        return None
+    intent = tokens.ACTS[act]
+    fields = tokens.slot_fields(intent)
+    slots = {k: v for k, v in tokens.decode_slots(heads).items() if k in fields}
+    used = ["act", *(head for field in slots for head in _HEADS_OF[field])]
+    confidence = min(probability(logits[name], heads[name]) for name in used)
+    return Act(intent, Slots(**slots), confidence)
