@@ -1,0 +1,118 @@
+"""What the daemon wants done after an act: plain values that the session carries out, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Say:
+    """A sentence for the voice."""
+
+    text: str
+    """Plain words, numbers spelled out."""
+    kind: str = "say"
+    """say, count, reminder, answer or note."""
+    cause: str = ""
+    """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
+    `answer:<id>`, `delegation:<id>`, `notice:<name>`."""
+    unasked: bool = False
+    """No command of the wearer led to it directly; already passed the governor."""
+    latest_wins: str | None = None
+    """Slot: a newer sentence of this slot replaces one that has not begun."""
+    after: str | None = None
+    """Outbox id that must be on disk before this may be heard."""
+    interrupt: bool = False
+    """Goes before whatever has not begun."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Flush tagalong's own voice."""
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """Ask the background; the session then calls `Acts.delegated` with the id that it got."""
+
+    kind: str
+    """question, calculate, convert or workout_log."""
+    payload: Mapping[str, int | float | str | None] = field(default_factory=dict)
+    """Flat arguments for the tool."""
+    words: tuple[str, ...] = ()
+    """What was heard, without the name."""
+    filler: str = ""
+    """Said once the request is on disk; empty for none."""
+    silent: bool = False
+    """Its answer is only written to the journal (placement `silent`)."""
+
+
+@dataclass(frozen=True)
+class CancelDelegations:
+    """Withdraw these requests."""
+
+    ids: tuple[str, ...] = ()
+    """Outbox ids."""
+
+
+@dataclass(frozen=True)
+class Mute:
+    """Close a device at its source, after what was said before has been heard."""
+
+    what: str
+    """microphone, camera or all."""
+    seconds: float | None = None
+    """Length, None until it is lifted."""
+
+
+@dataclass(frozen=True)
+class Unmute:
+    """Open a device again, unless a hardware switch holds it closed."""
+
+    what: str
+    """microphone, camera or all."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Level of the voice."""
+
+    percent: int
+    """0 to 100."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Speed of the voice, relative to what it is now."""
+
+    delta: int
+    """Steps; positive is faster."""
+
+
+@dataclass(frozen=True)
+class Earcon:
+    """A short sound instead of words."""
+
+    name: str
+    """accepted, muted, error or link_lost."""
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Mark this moment in the recording."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """An event for the log; fields as `daemon.events.KINDS` describes them."""
+
+    kind: str
+    """A key of `KINDS`."""
+    text: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Effect = (Say | Stop | Delegate | CancelDelegations | Mute | Unmute | Volume | Rate | Earcon
+          | Bookmark | Note)
