@@ -1,0 +1,122 @@
+"""The phase lock: ideal and noisy sets, gates, confirmation, restore."""
+
+import math
+
+import numpy as np
+import pytest
+
+from models.counter import CounterParameters, PhaseCounter
+from models.scenarios.motion import Motion, rep_set
+
+pytestmark = pytest.mark.unit
+
+
+def turn(phase: float, active: float = 1.0, rate_hz: float = 0.5) -> tuple[float, ...]:
+    """What a perfect network says at a phase in cycles."""
+    angle = 2 * math.pi * phase
+    return active, rate_hz, math.cos(angle), math.sin(angle)
+
+
+REST = (0.0, 0.0, 1.0, 0.0)
+
+
+def steady(cycles: float, rate_hz: float) -> list[tuple[float, ...]]:
+    """A set at a constant rate between two rests."""
+    turns = round(cycles / rate_hz / 0.2)
+    moving = [turn((k + 1) * rate_hz * 0.2, 1.0, rate_hz) for k in range(turns)]
+    return [REST] * 5 + moving + [REST] * 10
+
+
+def total(turns: list[tuple[float, ...]], announced: bool = True, **changed: float) -> int:
+    counter = PhaseCounter(CounterParameters(**changed))
+    return sum(counter.step(*values, announced=announced) for values in turns)
+
+
+@pytest.mark.parametrize("rate_hz", [0.125, 0.4, 0.77, 1.3, 2.0])
+@pytest.mark.parametrize("cycles", [1, 2, 7, 20])
+def test_ideal_sets_are_counted_exactly(rate_hz: float, cycles: int) -> None:
+    assert total(steady(cycles, rate_hz)) == cycles
+
+
+def test_one_cycle_is_not_spoken_unless_announced() -> None:
+    assert total(steady(1, 0.5), announced=False) == 0
+    assert total(steady(1, 0.5), announced=True) == 1
+
+
+def test_catches_up_after_two_cycles() -> None:
+    counter = PhaseCounter()
+    said = [counter.step(*values) for values in steady(4, 0.5)]
+    assert [n for n in said if n] == [2, 1, 1]
+
+
+def test_entered_midway_counts_from_the_next_start() -> None:
+    turns = [turn(0.6 + k * 0.1) for k in range(30)]  # 0.6 to 3.5 cycles
+    assert total(turns) == 2
+
+
+def test_stopped_midway_does_not_count_the_rest() -> None:
+    moving = [turn((k + 1) * 0.1) for k in range(34)]
+    assert total([REST] * 3 + moving + [REST] * 40) == 3
+
+
+def test_short_loss_of_sight_keeps_the_cycle() -> None:
+    turns = steady(6, 0.25)
+    for k in range(30, 38):
+        turns[k] = REST
+    assert total(turns) == 6
+
+
+def test_uneven_first_cycles_stay_unspoken() -> None:
+    slow = [turn((k + 1) * 0.02, rate_hz=0.1) for k in range(50)]
+    quick = [turn(1 + (k + 1) * 0.2, rate_hz=1.0) for k in range(5)]
+    assert total([REST] + slow + quick + [REST] * 20, announced=False) == 0
+
+
+def test_nothing_active_says_nothing() -> None:
+    rng = np.random.default_rng(0)
+    turns = [turn(p, a, r) for p, a, r in rng.uniform([0, 0, 0], [1, 0.5, 3], (500, 3))]
+    assert total(turns) == 0
+
+
+def test_values_that_are_no_numbers_count_as_nothing_seen() -> None:
+    turns = steady(3, 0.5)
+    turns.insert(12, (math.nan, 1.0, math.inf, 0.0))
+    assert total(turns) == 3
+
+
+def noisy(truth: Motion, rng: np.random.Generator) -> list[tuple[float, ...]]:
+    """What a network might say: late by a turn, phase off by 0.06 cycles, rate by 15 %."""
+    turns = []
+    for k in range(1, len(truth.depth), 2):
+        late = max(k - 2, 0)
+        phase = np.nan_to_num(truth.phase[late]) + truth.rate_hz[late] * 0.2
+        phase += 0.06 * rng.standard_normal()
+        active = np.clip((0.85 if truth.active[late] else 0.15) + 0.15 * rng.standard_normal(), 0, 1)
+        rate = truth.rate_hz[late] * (1 + 0.15 * rng.standard_normal())
+        length = rng.uniform(0.5, 1)
+        active, rate, cos, sin = turn(phase, active, rate)
+        turns.append((active, rate, length * cos, length * sin))
+    return turns
+
+
+def test_noisy_sets_stay_within_one() -> None:
+    rng = np.random.default_rng(1)
+    within, exact, sets = 0, 0, 120
+    for _ in range(sets):
+        truth = rep_set(rng, 300)
+        counted = total(noisy(truth, rng) + [REST] * 5)
+        within += abs(counted - len(truth.ends)) <= 1
+        exact += counted == len(truth.ends)
+    assert within / sets >= 0.95 and exact / sets >= 0.6, (within, exact)
+
+
+def test_restored_mid_set_goes_on_counting() -> None:
+    turns = steady(9, 0.6)
+    first, second, said = PhaseCounter(), PhaseCounter(), 0
+    for values in turns[:31]:
+        said += first.step(*values, announced=True)
+    second.set_state(first.get_state())
+    said += sum(second.step(*values, announced=True) for values in turns[31:])
+    assert said == 9
+    with pytest.raises(ValueError, match="counter state"):
+        second.set_state({"theta": 1.0})
