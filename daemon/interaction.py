@@ -6,8 +6,7 @@ may be done and what is said are not its business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from kernels.dmel_ref import Dmel
 from kernels.patches_ref import patches
 from kernels.similarity_ref import ROW, Similarity
 from models import tokens
+from models.counter import PhaseCounter
 
 _NUMBER = ("hundreds", "tens", "units")
 _HEADS_OF = {
@@ -45,7 +45,7 @@ class Model(Protocol):
 class InteractionModel:
     """Streams micro-turns through the network."""
 
-    def __init__(self, engine: Engine, counter: Any) -> None:
+    def __init__(self, engine: Engine, counter: PhaseCounter) -> None:
         self.engine = engine
         self._counter = counter
         self._dmel = Dmel()
@@ -61,8 +61,6 @@ class InteractionModel:
         Raises:
             EngineMismatch: unknown engine, missing or unfit weights.
         """
-        from models.counter import PhaseCounter
-
         return cls(open_engine(engine, weights, threads), PhaseCounter())
 
     def step(self, turn: MicroTurn) -> Reply:
@@ -112,7 +110,7 @@ class InteractionModel:
         if state.task is not Task.REPS:
             self._counter.reset()
             return active, rate_hz, 0
-        return active, rate_hz, int(self._counter.push(active, cosine, sine, rate_hz))
+        return active, rate_hz, self._counter.step(active, rate_hz, cosine, sine, announced=True)
 
     def reset(self) -> None:
         """Forget the session so far."""
