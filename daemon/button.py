@@ -148,6 +148,27 @@ class GpioInput:
         self._request.release()
 
 
+def open_input(
+    kind: str,
+    device: Path | None = None,
+    code: int = 113,
+    switch: bool = False,
+    chip: Path | None = None,
+    line: int | None = None,
+    active_low: bool = True,
+) -> ButtonInput:
+    """The button of a `[button]` section.
+
+    Raises:
+        ButtonError: it cannot be opened, or the kind lacks what it needs.
+    """
+    if kind == "evdev" and device is not None:
+        return EvdevInput(device, code, switch)
+    if kind == "gpio" and chip is not None and line is not None:
+        return GpioInput(chip, line, active_low)
+    raise ButtonError(f"button of kind {kind!r} lacks its device or line; see [button]")
+
+
 def _request_line(chip: Path, line: int, active_low: bool) -> Any:
     import gpiod
     from gpiod.line import Bias, Direction, Edge

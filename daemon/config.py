@@ -29,8 +29,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-BROKER_SCHEMES = {"mqtt": 1883, "mqtts": 8883}
-"""Schemes of a broker's address and their default ports."""
+BROKER_SCHEMES = {"mqtt": 1883, "mqtts": 8883}  # and their default ports
 
 
 class ConfigError(ValueError):
@@ -127,7 +126,7 @@ class VoiceConfig(Section):
     """How it sounds."""
 
     name: str = Field("auto", min_length=1)
-    """`auto`, an espeak-ng or flite voice such as `en-us` or `slt`, or a Piper `.onnx` file."""
+    """`auto`, `flite[:VOICE]`, `espeak[:VOICE]`, or a Piper `.onnx` file."""
     rate: float = Field(1.0, ge=0.5, le=2.0)
     """Speed, 1 is the voice's own."""
     volume: float = Field(0.8, ge=0.0, le=1.0)

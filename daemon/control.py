@@ -119,10 +119,10 @@ class ControlServer:
 def mute_handlers(
     mute: MuteControl, now: Callable[[], float], status: Callable[[], dict[str, Any]]
 ) -> dict[str, Handler]:
-    """The verbs of a daemon: `now` is the clock that `mute` lives by, `status` the whole report."""
+    """The verbs of a daemon: `now` is the clock that `mute` lives by, `status` the rest of the report."""
 
     def on_status(_: dict[str, Any]) -> dict[str, Any]:
-        return status()
+        return {"sensors": mute.status(now()), **status()}
 
     def on_mute(request: dict[str, Any]) -> dict[str, Any]:
         for_s = _duration(request.get("for_s"))

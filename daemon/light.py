@@ -58,6 +58,17 @@ class LedLamp:
                 "next: tagalong doctor"
             )
 
+    def lit(self) -> bool:
+        """Whether it is on now.
+
+        Raises:
+            LightError: its brightness cannot be read.
+        """
+        try:
+            return int((self._folder / "brightness").read_text()) > 0
+        except (OSError, ValueError) as error:
+            raise LightError(f"LED {self._folder}: {error}; next: tagalong doctor") from error
+
     def _take_over(self) -> None:
         """End a trigger (heartbeat, disk ...) that would otherwise blink the LED."""
         trigger = self._folder / "trigger"

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from daemon.config import Config, ConfigError
+from pydantic import TypeAdapter, ValidationError
+
+from daemon.config import BrokerUrl, Config, ConfigError
 
 MEDIA_SUFFIXES = frozenset(
     ".wav .flac .mp3 .opus .ogg .m4a .aac .mp4 .webm .mkv .mov .avi .gif .mcap".split()
@@ -94,6 +96,19 @@ def choose_clock(asked: str | None, microphone: str, camera: str) -> bool:
     if asked is not None:
         return asked == "stepped"
     return not live and Source.FILE in (sound, picture)
+
+
+def check_broker_url(url: str) -> str:
+    """An address from the command line.
+
+    Raises:
+        ConfigError: `broker.url` would not take it either.
+    """
+    try:
+        return TypeAdapter(BrokerUrl).validate_python(url)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"--broker {url}: must be {reason}") from None
 
 
 def check_files(options: RunOptions) -> None:

@@ -45,7 +45,8 @@ def raw(path: Path, data: bytes) -> dict[str, Any]:
 
 def test_status_mute_unmute(server: ControlServer, tmp_path: Path, mute: MuteControl) -> None:
     path = tmp_path / "control"
-    assert ask(path, {"verb": "status"}) == {"ok": True, "turns": 7}
+    reply = ask(path, {"verb": "status"})
+    assert reply["ok"] and reply["turns"] == 7 and not reply["sensors"]["camera"]["muted"]
     reply = ask(path, {"verb": "mute", "sensor": "camera", "for_s": 600})
     assert reply["sensors"]["camera"] == {
         "muted": True,

@@ -1,0 +1,117 @@
+"""What the terminal shows: the doctor's findings, the devices, the status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from daemon.checks.base import Check, Level, Result, run_check
+from daemon.checks.hardware import (
+    AudioDevice,
+    AudioMissing,
+    audio_devices,
+    libcamera_names,
+    port_audio,
+    video_devices,
+)
+
+MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL"}
+
+
+def report(checks: Sequence[Check], as_json: bool = False) -> int:
+    """Run all checks and print each as it ends; returns how many failed."""
+    found: list[tuple[str, Result]] = []
+    for check in checks:
+        result = run_check(check)
+        found.append((check.name, result))
+        if not as_json:
+            print(_lines(check.name, result), flush=True)
+    if as_json:
+        print(json.dumps([_plain(name, result) for name, result in found], indent=2))
+    counts = {level: sum(result.level is level for _, result in found) for level in Level}
+    if not as_json:
+        print(
+            f"\n{counts[Level.OK]} ok, {counts[Level.WARN]} to note, {counts[Level.FAIL]} failed"
+        )
+    return counts[Level.FAIL]
+
+
+def _lines(name: str, result: Result) -> str:
+    text = f"{MARKS[result.level]}  {name:<11} {result.cause}"
+    return text + (f"\n      {'':<11} next: {result.next_command}" if result.next_command else "")
+
+
+def _plain(name: str, result: Result) -> dict[str, str]:
+    return {
+        "check": name,
+        "result": result.level.value,
+        "cause": result.cause,
+        "next": result.next_command,
+    }
+
+
+def list_devices(as_json: bool = False) -> int:
+    """Print what there is and how the configuration names it; returns the exit code."""
+    problem = ""
+    sounds: list[AudioDevice] = []
+    try:
+        with port_audio() as audio:
+            sounds = audio_devices(audio)
+    except AudioMissing as error:
+        problem = f"{error}. Next: sudo apt install portaudio19-dev && pip install PyAudio"
+    videos = [device for device in video_devices() if device.captures]
+    cameras = libcamera_names()
+    if as_json:
+        videos_plain = [{"path": str(device.path), "name": device.name} for device in videos]
+        plain = {"sound": [asdict(d) for d in sounds], "video": videos_plain, "libcamera": cameras}
+        print(json.dumps(plain | ({"problem": problem} if problem else {}), indent=2))
+        return 0
+    inputs = [f'"{d.name}"  {d.inputs} channels, {d.rate_hz:g} Hz' for d in sounds if d.inputs]
+    outputs = [f'"{d.name}"  {d.outputs} channels, {d.rate_hz:g} Hz' for d in sounds if d.outputs]
+    pictures = [f'"{device.path}"  {device.name}' for device in videos]
+    pictures += [f'"picamera2"  {name}' for name in cameras]
+    print(_section("microphones (--microphone)", inputs, problem))
+    print(_section("loudspeakers (--speaker)", outputs, problem))
+    print(_section("cameras (--camera)", pictures, ""))
+    return 0
+
+
+def _section(title: str, lines: list[str], problem: str) -> str:
+    return "\n".join([f"{title}:", *(f"  {line}" for line in lines or [problem or "none found"])])
+
+
+def table(tree: dict[str, Any], indent: str = "") -> str:
+    """Nested values as an indented table."""
+    width = max((len(key) for key in tree), default=0)
+    lines = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", table(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key:<{width}}  {_cell(value)}")
+    return "\n".join(line for line in lines if line)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_cell(item) for item in value) or "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def sensors_sentence(sensors: dict[str, dict[str, Any]]) -> str:
+    """Microphone and camera, a line each."""
+    return "\n".join(f"{name}: {_sensor(entry)}" for name, entry in sensors.items())
+
+
+def _sensor(entry: dict[str, Any]) -> str:
+    if not entry["muted"]:
+        return "open"
+    held = " and ".join(entry["reasons"])
+    left = entry["remaining_s"]
+    return f"muted ({held})" + ("" if left is None else f", {left:g} s left")
