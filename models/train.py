@@ -1,0 +1,253 @@
+"""Trains the interaction model on a CPU or a GPU; resumable.
+
+    python -m models.train --work DIR --hours 2            # constant rate, checkpoints in DIR
+    touch DIR/decay                                         # or --decay-only: the last stage
+    torchrun --nproc-per-node 4 -m models.train ...         # several processes or machines
+
+Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its
+own (warm-up, stable, decay: arXiv 2404.06395). `models/weights/constant.pt` holds bf16 weights of
+the constant stage, from which any machine goes on; the optimiser's state is warmed up anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import batches
+from models.config import SLOTS, VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.model import OUTPUT_HEADS, InteractionNet
+from models.scenarios.stream import TURN_S, TURNS
+from models.scenarios.video import ShardClips
+from models.tokens import SLOT_HEADS
+
+EMPTY_WEIGHT = 0.4
+"""Weight of the empty class: lower talks too much, higher stays mute (proto-speech)."""
+PHONE_WEIGHT = 0.3
+CONSTANT = WEIGHTS / "constant.pt"
+
+
+def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean cross entropy; (N, n) logits, (N,) targets and weights."""
+    loss = F.cross_entropy(logits.float(), target, reduction="none")
+    return (loss * weight).sum() / weight.sum().clamp(min=1.0)
+
+
+def speech_losses(out: dict[str, Tensor], phones: Tensor, b: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of the words, acts, slots, floor and phones."""
+    losses = {}
+    for i in range(2):
+        target = b["heard"][..., i].flatten()
+        weight = torch.where(target > 0, b["heard_weight"][..., i].flatten(), EMPTY_WEIGHT)
+        losses[f"heard{i}"] = weighted(out[f"heard{i}"].flatten(0, 1), target.clamp(min=0),
+                                       weight * (target >= 0))
+    for name in ("act", "floor"):
+        target = b[name].flatten()
+        weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
+        losses[name] = weighted(out[name].flatten(0, 1), target, weight)
+    at = (b["act"] > 0).flatten()
+    if at.any():
+        for i, name in enumerate(SLOT_HEADS):
+            target = b["slots"][..., i].flatten()[at]
+            weight = torch.where(target > 0, 1.0, 0.15)
+            losses[name] = weighted(out[name].flatten(0, 1)[at], target, weight) * 0.4
+    target = b["phones"].flatten()
+    losses["phone"] = PHONE_WEIGHT * F.cross_entropy(
+        phones.flatten(0, 3).float(), target, ignore_index=255)
+    return losses
+
+
+def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Losses of active, phase and log rate; reps (B, T, 4)."""
+    active, mask = v["active"], v["mask"]
+    phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
+    off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
+    rate = torch.log(v["rate"].clamp(min=0.05))
+    return {
+        "active": F.binary_cross_entropy_with_logits(reps[..., 0].float(), active, mask),
+        "phase": (off * active).sum() / active.sum().clamp(min=1),
+        "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
+    }
+
+
+def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
+    """Integer arrays as int64, the others as float32."""
+    return {k: torch.from_numpy(np.ascontiguousarray(v)).to(
+        device, torch.int64 if v.dtype.kind in "iu" else torch.float32)
+        for k, v in batch.items() if v.dtype.kind in "iufb"}
+
+
+class Trainer:
+    """Owns the network, the optimiser and the position in the data."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.rank = options, int(os.environ.get("RANK", 0))
+        self.world = int(os.environ.get("WORLD_SIZE", 1))
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.world > 1:
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        torch.manual_seed(1)
+        self.config = ModelConfig()
+        self.net = InteractionNet(self.config).to(self.device)
+        self.position = {"steps": 0, "audio_s": 0.0, "shard": 0}
+        self._resume()
+        self.model = self.net if self.world == 1 else torch.nn.parallel.DistributedDataParallel(
+            self.net, find_unused_parameters=True)
+        matrices = [p for p in self.net.parameters() if p.ndim >= 2]
+        rest = [p for p in self.net.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}],
+            lr=options.rate, betas=(0.9, 0.95))
+        self.rng = np.random.default_rng([7, self.rank, self.position["steps"]])
+        self.first = self.position["shard"]
+        self.streams = batches.StreamShards(options.work / "speech", self.rng, options.reuse)
+        self.video = ShardClips(options.video) if options.video else None
+        self.since_start = 0
+        self.decay_from: int | None = 0 if options.decay_only else None
+
+    def _resume(self) -> None:
+        for path in (self.options.work / "last.pt", CONSTANT):
+            if path.exists():
+                stored = torch.load(path, map_location="cpu", weights_only=True)
+                self.net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
+                self.position = stored["position"]
+                print(f"goes on from {path.name}: {self.position}", flush=True)
+                return
+
+    def save(self, path: Path, dtype=torch.bfloat16) -> None:
+        """Weights and data position, written under a temporary name first."""
+        self.position["shard"] = self.first + int(self.streams.drawn / self.streams.reuse
+                                                  / batches.SHARD)
+        weights = {k: v.detach().cpu().to(dtype) for k, v in self.net.state_dict().items()}
+        unfinished = path.with_suffix(".writing")
+        torch.save({"weights": weights, "position": self.position}, unfinished)
+        unfinished.replace(path)
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
+        if self.decay_from is None and (self.options.work / "decay").exists():
+            self.save(self.options.work / "constant.pt")
+            self.decay_from = self.since_start
+            print("decay begins", flush=True)
+        if self.decay_from is None:
+            return warm * self.options.rate
+        done = (self.since_start - self.decay_from) / self.options.decay_steps
+        return min(warm, 1.0) * self.options.rate * max(1.0 - done, 0.0)
+
+    def _video(self, n: int, turns: int) -> tuple[dict | None, Tensor | None]:
+        """Every second batch carries clips beside the sound; a few of them pictures too."""
+        if self.video is None or self.since_start % 2:
+            return None, None
+        if self.since_start % 200 == 0:
+            self.video.refresh()
+        rgb = self.since_start % self.options.pictures_every == 0
+        clips = self.video.batch(self.rng, 2 if rgb else n, turns, rgb)
+        patches = None
+        if rgb:
+            pictures = clips.pop("patches_rgb")
+            x = pictures.reshape(*pictures.shape[:2], 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
+            x = x.reshape(*pictures.shape[:2], VIDEO_SLOTS, -1)
+            patches = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device).float() / 255
+                       - 0.5) / 0.25
+        return to_tensors(clips, self.device), patches
+
+    def step(self) -> dict[str, float]:
+        """One optimiser step; returns its losses."""
+        rate = self._rate()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        raw = self.streams.batch(self.options.batch, self.first)
+        clips, patches = self._video(self.options.batch, TURNS)
+        if patches is not None:
+            raw = {k: v[: len(patches)] for k, v in raw.items()}
+        previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
+        b = to_tensors(raw, self.device)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            out, phones = self.model(b["levels"], b["state"], previous,
+                                     clips["similarity"] if clips else None, patches)
+        losses = speech_losses(out, phones.float(), b)
+        if clips:
+            losses |= video_losses(out["reps"], clips)
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.since_start += 1
+        self.position["steps"] += 1
+        self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
+        accuracy = self._accuracy(out, b)
+        return {k: v.item() for k, v in losses.items()} | accuracy
+
+    def _accuracy(self, out: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, float]:
+        """Teacher-forced hits on words and acts: to watch, never to judge."""
+        found = {}
+        for head, target in (("heard0", b["heard"][..., 0]), ("act", b["act"])):
+            at = target > 0
+            hit = (out[head].argmax(-1) == target) & at
+            found[head + "_hit"] = (hit.sum() / at.sum().clamp(min=1)).item()
+        return found
+
+    @property
+    def finished(self) -> bool:
+        """True after the decay stage."""
+        return (self.decay_from is not None
+                and self.since_start - self.decay_from >= self.options.decay_steps)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Run until the time is up or the decay stage is done."""
+    torch.set_num_threads(options.threads)
+    trainer = Trainer(options)
+    if trainer.rank == 0:
+        batches.start_producers(options.work / "speech", options.producers, trainer.first)
+    began, mean = time.monotonic(), {}
+    at_start = trainer.position["audio_s"]
+    log = open(options.work / "log.jsonl", "a", buffering=1)
+    while not trainer.finished and time.monotonic() - began < options.hours * 3600:
+        for name, value in trainer.step().items():
+            mean[name] = 0.98 * mean.get(name, value) + 0.02 * value
+        if trainer.since_start % options.report == 0 and trainer.rank == 0:
+            seconds = time.monotonic() - began
+            speed = (trainer.position["audio_s"] - at_start) / seconds
+            row = {**trainer.position, "s": round(seconds), "speed": round(speed, 1)}
+            log.write(json.dumps(row | {k: round(v, 4) for k, v in mean.items()}) + "\n")
+            trainer.save(options.work / "last.pt", torch.float32)
+    if trainer.rank == 0:
+        trainer.save(options.work / ("final.pt" if trainer.decay_from is not None else "last.pt"),
+                     torch.float32)
+
+
+def parse(arguments=None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="shards, checkpoints, log")
+    parser.add_argument("--video", type=Path, help="shards of models.scenarios.video")
+    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--batch", type=int, default=8, help="streams of 20 s")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--decay-steps", type=int, default=900)
+    parser.add_argument("--decay-only", action="store_true")
+    parser.add_argument("--reuse", type=float, default=3.0)
+    parser.add_argument("--producers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--pictures-every", type=int, default=30)
+    parser.add_argument("--report", type=int, default=20)
+    options = parser.parse_args(arguments)
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+if __name__ == "__main__":
+    assert SLOTS and OUTPUT_HEADS
+    train(parse())
