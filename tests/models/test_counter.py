@@ -1,10 +1,15 @@
-"""The phase lock: ideal and noisy sets, gates, confirmation, restore."""
+"""The counters: ideal and noisy sets, gates, confirmation, restore; the bar on real clips."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kernels.similarity_ref import LAGS, REGIONS, gray_cells, similarity_rows
+from models.baseline_counter import (
+    BaselineCounter, evaluate_clip, gray_levels, labelled_clips, online_count, read_clip, summarise,
+)  # fmt: skip
 from models.counter import CounterParameters, PhaseCounter
 from models.scenarios.motion import Motion, rep_set
 
@@ -91,7 +96,8 @@ def noisy(truth: Motion, rng: np.random.Generator) -> list[tuple[float, ...]]:
         late = max(k - 2, 0)
         phase = np.nan_to_num(truth.phase[late]) + truth.rate_hz[late] * 0.2
         phase += 0.06 * rng.standard_normal()
-        active = np.clip((0.85 if truth.active[late] else 0.15) + 0.15 * rng.standard_normal(), 0, 1)
+        active = 0.85 if truth.active[late] else 0.15
+        active = np.clip(active + 0.15 * rng.standard_normal(), 0, 1)
         rate = truth.rate_hz[late] * (1 + 0.15 * rng.standard_normal())
         length = rng.uniform(0.5, 1)
         active, rate, cos, sin = turn(phase, active, rate)
@@ -120,3 +126,65 @@ def test_restored_mid_set_goes_on_counting() -> None:
     assert said == 9
     with pytest.raises(ValueError, match="counter state"):
         second.set_state({"theta": 1.0})
+
+
+def bar_frames(cycles: int, period: int) -> np.ndarray:
+    """A bright bar that goes down and up, between two rests of 2 s; (n, 120, 160, 3)."""
+    depth = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(cycles * period) / period)
+    depth = np.concatenate([np.zeros(20), depth, np.zeros(20)])
+    background = np.random.default_rng(3).integers(0, 90, (120, 160, 3), dtype=np.uint8)
+    frames = np.repeat(background[None], len(depth), axis=0)
+    for frame, share in zip(frames, depth):
+        top = round(20 + 60 * share)
+        frame[top : top + 25, 50:100] = 220
+    return frames
+
+
+@pytest.mark.parametrize(("cycles", "period"), [(5, 10), (8, 14), (4, 25), (0, 10)])
+def test_baseline_counts_a_clean_set(cycles: int, period: int) -> None:
+    rows, counter = similarity_rows(bar_frames(cycles, period)), BaselineCounter()
+    said = [counter.step(rows[k : k + 2]) for k in range(0, len(rows), 2)]
+    assert abs(sum(said) - cycles) <= (1 if cycles else 0)
+    counter.reset()
+    again = [counter.step(rows[k : k + 2]) for k in range(0, len(rows), 2)]
+    assert again == said
+
+
+def test_normalisation_of_rows_can_be_undone() -> None:
+    frames = bar_frames(3, 12)
+    rows, cells = similarity_rows(frames), gray_cells(frames)
+    levels = gray_levels(rows[50].reshape(REGIONS, LAGS).astype(float), 50)
+    assert levels[0, 6] == pytest.approx(np.abs(cells[50] - cells[43]).mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "online"),
+    [
+        ([(1.0, 1), (2.1, 2), (3.4, 3)], [0.9, 2.0, 3.0], 3),
+        ([(1.0, 1)], [0.9, 2.0, 3.0], None),
+        ([(2.5, 4)], [0.9, 2.0, 3.0], 4),
+        ([], [], 0),
+        ([(1.0, 1)], [], 1),
+    ],
+)
+def test_online_rule(said: list, times: list, online: int | None) -> None:
+    assert online_count(said, times) == online
+
+
+def test_real_clips_of_exercise() -> None:
+    folder = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "reps_exercise"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data/reps_exercise")
+    chosen = ("squat_white_side", "pushup_phone", "pullup_park_e", "plank_a")
+    clips = [c for c in labelled_clips(folder) if c[0].stem in chosen]
+    results = [evaluate_clip(path, times, BaselineCounter()) for path, times in clips]
+    summary = summarise(results)
+    assert summary["clips"] == 3 and summary["within_one"] == 1.0
+    assert summary["false_counts"] == 0
+
+
+def test_unreadable_clip_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(Exception, match="broken.mp4"):
+        read_clip(broken)
