@@ -144,10 +144,10 @@ class Trainer:
         return min(warm, 1.0) * self.options.rate * max(1.0 - done, 0.0)
 
     def _video(self, n: int, turns: int) -> tuple[dict | None, Tensor | None]:
-        """Every second batch carries clips beside the sound; a few of them pictures too."""
-        if self.video is None or self.since_start % 2:
+        """Every third batch carries clips beside the sound; a few of them pictures too."""
+        if self.video is None or self.since_start % 3:
             return None, None
-        if self.since_start % 200 == 0:
+        if self.since_start % 300 == 0:
             self.video.refresh()
         rgb = self.since_start % self.options.pictures_every == 0
         clips = self.video.batch(self.rng, 2 if rgb else n, turns, rgb)
@@ -241,7 +241,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--reuse", type=float, default=3.0)
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pictures-every", type=int, default=30)
+    parser.add_argument("--pictures-every", type=int, default=60)
     parser.add_argument("--report", type=int, default=20)
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
