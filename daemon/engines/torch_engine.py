@@ -23,7 +23,7 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load `path` with `.pt` for `.onnx`: a state dict of `models.model.InteractionNet`.
+        """Load the network's weights from the exported step: one weight file for all engines.
 
         Raises:
             EngineMismatch: torch or the weights are missing, or they do not fit.
@@ -31,6 +31,7 @@ class TorchEngine:
         try:
             import torch
 
+            from models.export import read_weights
             from models.model import OUTPUT_HEADS, InteractionNet
         except ImportError as error:
             raise EngineMismatch(f"engine torch: torch is not installed ({error}); "
@@ -40,14 +41,15 @@ class TorchEngine:
         self.spec = load_spec(path.with_suffix(".json"))
         self._net = InteractionNet(self.spec).eval()
         self._names = tuple(OUTPUT_HEADS)
-        weights = path.with_suffix(".pt")
         try:
-            self._net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+            weights = read_weights(path)
         except OSError as error:
-            raise EngineMismatch(f"{weights}: cannot be read ({error.strerror}); the engine torch "
-                                 "needs the trained weights, next: --engine onnx") from error
-        except (RuntimeError, KeyError, AttributeError) as error:
-            raise EngineMismatch(f"{weights}: does not fit {path.stem}.json ({error})") from error
+            raise EngineMismatch(f"{path}: its weights cannot be read ({error.strerror}); "
+                                 "next: get the weights again") from error
+        unfit = self._net.load_state_dict(weights, strict=False)
+        # the phone head serves training alone and is not exported
+        if unfit.unexpected_keys or any(not k.startswith("phone.") for k in unfit.missing_keys):
+            raise EngineMismatch(f"{path}: does not fit {path.stem}.json ({unfit})")
         self._feed = Feed()
         self._ring = Ring(self.spec)
         # Tensors share the arrays' memory: what feed and ring write, the network reads.

@@ -1,0 +1,128 @@
+"""Exports the step graph to ONNX with one weight file beside it.
+
+    python -m models.export --weights DIR/final.pt --to models/weights
+
+Opset 17, plain operators that TensorRT 10.3's parser knows. Weights are stored as float16 and cast
+once when the session is made; the arithmetic is float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from models.config import (PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS, WEIGHTS,
+                           ModelConfig)
+from models.model import OUTPUT_HEADS, InteractionNet
+from models.tokens import STATE_FIELDS
+
+OPSET = 17
+INPUTS = ("levels", "patches", "similarity", "state", "previous", "present", "ring_k", "ring_v",
+          "mask", "cos", "sin")
+OUTPUTS = (*OUTPUT_HEADS, "new_k", "new_v")
+
+
+class _Step(torch.nn.Module):
+    """`InteractionNet.step` as a forward, which the exporter wants."""
+
+    def __init__(self, net: InteractionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, *inputs):
+        return self.net.step(*inputs)
+
+
+def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, ...]:
+    """Zero inputs of the step graph's shapes, in the order of `INPUTS`."""
+    ring = (config.layers, 1, config.heads, config.ring_rows, config.head_dim)
+    angles = (SLOTS, config.head_dim // 2)
+    return (
+        torch.zeros(1, 8, 80, dtype=torch.int64), torch.zeros(1, VIDEO_SLOTS, PATCH),
+        torch.zeros(1, SIMILARITY_SLOTS, SIMILARITY),
+        torch.zeros(1, len(STATE_FIELDS), dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64),
+        torch.ones(1, SLOTS), torch.zeros(ring), torch.zeros(ring),
+        torch.zeros(SLOTS, config.ring_rows), torch.ones(angles), torch.zeros(angles),
+    )
+
+
+def _halve(model: onnx.ModelProto) -> None:
+    """Store large float32 initialisers as float16 and cast them in the graph."""
+    kept, casts = [], []
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or array.size < 512:
+            kept.append(tensor)
+            continue
+        half = numpy_helper.from_array(array.astype(np.float16), tensor.name + "_half")
+        kept.append(half)
+        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    nodes = casts + list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def export(net: InteractionNet, folder: Path) -> None:
+    """Write step.onnx, step.bin (its weights) and step.json into folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "step.onnx"
+    with torch.no_grad():
+        torch.onnx.export(_Step(net).eval(), example_inputs(net.config), str(target),
+                          input_names=list(INPUTS), output_names=list(OUTPUTS),
+                          opset_version=OPSET, dynamo=False, do_constant_folding=False)
+    model = onnx.load(str(target))
+    _halve(model)
+    (folder / "step.bin").unlink(missing_ok=True)
+    onnx.save(model, str(target), save_as_external_data=True, all_tensors_to_one_file=True,
+              location="step.bin", size_threshold=512)
+    net.config.save(folder / "step.json")
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Weights of an exported step by the names of `InteractionNet`: one file serves every engine.
+
+    Raises FileNotFoundError when step.onnx or the file beside it is missing.
+    """
+    model = onnx.load(str(path))
+    stored = {t.name.removesuffix("_half"): numpy_helper.to_array(t).astype(np.float32)
+              for t in model.graph.initializer}
+    return {name.removeprefix("net."): torch.from_numpy(array.copy())
+            for name, array in stored.items() if name.startswith("net.")}
+
+
+def load(path: Path, config: ModelConfig | None = None) -> InteractionNet:
+    """Network with the weights of a checkpoint of `models.train`.
+
+    Raises FileNotFoundError when there is none and RuntimeError when the sizes differ.
+    """
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    net = InteractionNet(config or ModelConfig())
+    net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
+    return net.eval()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--to", type=Path, default=WEIGHTS)
+    known = ModelConfig.load(WEIGHTS / "step.json") if (WEIGHTS / "step.json").exists() else None
+    for name in ("heard_bias", "act_bias", "floor_bias"):
+        parser.add_argument("--" + name.replace("_", "-"), type=float,
+                            default=getattr(known or ModelConfig(), name))
+    options = parser.parse_args()
+    config = replace(ModelConfig(), heard_bias=options.heard_bias, act_bias=options.act_bias,
+                     floor_bias=options.floor_bias)
+    export(load(options.weights, config), options.to)
+
+
+if __name__ == "__main__":
+    main()
