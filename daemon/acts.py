@@ -1,13 +1,28 @@
-"""What the daemon does with an act: the ledger changes, effects go to the session.
+"""What the daemon does with an act: the ledger changes, and effects go to the session.
 
-Interface first; the bodies follow family by family.
+The network says what was commanded and when to speak; here is decided whether that is done, read
+back or left, and what is said. Order in the session, once a micro-turn: `apply` (if there is an
+act), `heard`, `counted`, `answer_ready` for what came in, `tick`. Effects are carried out in
+order; a reply's first word is always information, never a filler.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
+from daemon import (
+    acts_company,
+    acts_due,
+    acts_sets,
+    acts_technician,
+    acts_time,
+    acts_undo,
+    acts_voice,
+    phrases,
+)
+from daemon.acts_check import Decision, Verdict, check, command_words
+from daemon.acts_desk import Desk, Handler, timer_note, unlogged
 from daemon.acts_effects import (
     Bookmark,
     CancelDelegations,
@@ -22,12 +37,27 @@ from daemon.acts_effects import (
     Unmute,
     Volume,
 )
+from daemon.acts_pending import PENDING_S, ReadBack, Wanted, ask_for, same, slots_data
+from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
-from daemon.ledger import Ledger
+from daemon.ledger import Answer, Delegation, Ledger, Said
 from daemon.turn import Act, Floor
+from models import grammar
 
 __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effect", "Mute", "Note",
            "Rate", "Say", "Stop", "Unmute", "Volume"]
+
+HANDLERS: dict[str, Handler] = {
+    **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
+    **acts_technician.HANDLERS, **acts_company.HANDLERS,
+}
+"""Every act but yes, no and never_mind, which `Acts` answers itself."""
+CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
+    "mute_camera": (Unmute("camera"),), "unmute_camera": (Mute("camera"),),
+}
+"""How acts on the camera are taken back; after one on the microphone nobody hears a `no`."""
+LOG_WAIT_S = 3.0
+"""A question to the workout log waits so long for what was logged just before it."""
 
 
 class Acts:
@@ -35,38 +65,273 @@ class Acts:
 
     def __init__(self, ledger: Ledger, governor: Governor, *, threshold: float = 0.5,
                  unheard_threshold: float = 0.7,
-                 battery: Callable[[], int | None] | None = None) -> None:
+                 battery: Callable[[], int | None] = acts_company.read_battery) -> None:
         """`threshold`: least confidence to act on; `unheard_threshold`: the same where the words
-        heard do not form a command that confirms it; `battery`: charge in percent or None."""
-        raise NotImplementedError
+        heard form no command that confirms it; `battery`: charge in percent, or None."""
+        self._ledger = ledger
+        self._governor = governor
+        self._threshold = threshold
+        self._unheard_threshold = unheard_threshold
+        self._battery = battery
+        self._read_back: ReadBack | None = None
+        self._wanted: Wanted | None = None
+        self._undo: Undo | None = None
+        self._waiting: tuple[Delegate, float] | None = None
+        """A question to the workout log that waits, and when it was asked."""
+        if governor.quiet and not ledger.book.quiet:
+            ledger.change(quiet=True)
+        governor.quiet = ledger.book.quiet
+
+    def resumed(self) -> list[Effect]:
+        """Once, before the first micro-turn: voice settings of the ledger."""
+        book = self._ledger.book
+        return [Volume(book.volume)] + ([Rate(book.rate)] if book.rate else [])
 
     def apply(self, act: Act, heard: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Carry out an act; `heard` are the words of the last seconds, newest last."""
-        raise NotImplementedError
+        """Carry out an act; `heard` are the words of the last seconds, newest last.
+
+        Raises:
+            ValueError: there is no such act; the network and the grammar are of two versions.
+        """
+        if act.name not in grammar.ACTS:
+            raise ValueError(f"act {act.name!r} is not in models.grammar.ACTS; use weights that "
+                             "were trained with this grammar")
+        verdict = check(act, command_words(heard), self._threshold, self._unheard_threshold)
+        asked = self._read_back
+        if asked is not None and same(asked.act, verdict.act):
+            verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
+        if verdict.decision is Decision.IGNORE:
+            return [_note(act, "ignored", verdict.reason)]
+        self._ledger.exchanged(now_s)
+        if verdict.decision is Decision.READ_BACK:
+            return self._ask(verdict, now_s)
+        if verdict.decision is Decision.MISSING:
+            return self._ask_value(verdict, now_s)
+        return self._do(verdict.act, verdict.words, now_s)
 
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         completes an act whose missing value was asked for."""
-        raise NotImplementedError
+        wanted = self._wanted
+        if wanted is None or now_s <= wanted.asked_at_s:
+            return []
+        act = wanted.hear(words)
+        return [] if act is None else self._do(act, wanted.words + wanted.answer, now_s)
 
     def counted(self, n: int, now_s: float) -> list[Effect]:
         """n repetitions were completed in this micro-turn."""
-        raise NotImplementedError
+        ledger = self._ledger
+        running = ledger.counted(n)
+        if running is None:
+            return []
+        ledger.change(running=replace(running, announced=running.count))
+        number, cause = phrases.number(running.count), f"count:{running.exercise}"
+        out: list[Effect] = [
+            Note("count", None, {"count": running.count, "item": running.exercise})]
+        if running.target is None or running.count < running.target:
+            out.append(Say(number, "count", cause, latest_wins="count"))
+        else:
+            ledger.finish(now_s)
+            out.append(Say(f"{number}, done", "reminder", cause, latest_wins="count"))
+        return self._out(out, (), now_s)
 
     def tick(self, now_s: float, floor: Floor, wearer_speaking: bool = False) -> list[Effect]:
         """Once every micro-turn, last: what is due, what may be released, what has expired."""
-        raise NotImplementedError
+        ledger, asked = self._ledger, floor is Floor.SPEAK
+        out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
+                             for t in ledger.tick(now_s)]
+        out += acts_due.beats(ledger, now_s)
+        timers = acts_due.release_timers(ledger, now_s, asked)
+        out += self._expire(now_s) + self._log(now_s)
+        out = self._out(out + timers, (), now_s, wearer_speaking)
+        if not timers:
+            answer = acts_due.next_answer(ledger, now_s, asked, wearer_speaking)
+            out += self._speak(answer, now_s) if answer else []
+        return out
 
     def delegated(self, effect: Delegate, id: str, now_s: float) -> list[Effect]:
         """A `Delegate` was handed to the link and got this id; returns its filler, if any."""
-        raise NotImplementedError
+        one = Delegation(id, effect.kind, tuple(effect.words), now_s, effect.silent)
+        self._ledger.change(delegations=(*self._ledger.book.delegations, one))
+        if not effect.filler:
+            return []
+        filler = Say(effect.filler, cause=f"delegation:{id}", after=id)
+        return self._out([filler], effect.words, now_s)
 
     def answer_ready(self, id: str, sentences: Sequence[str], placement: str,
                      now_s: float) -> list[Effect]:
-        """A final answer (or a spoken expiry) came. placement: silent, when_idle, interrupt."""
-        raise NotImplementedError
+        """A final answer (or a spoken expiry) came. placement: silent, when_idle, interrupt.
+
+        It waits for `tick` to release it; a silent one is only noted. An id that is not known
+        here is spoken too: a crash may have cost the ledger what the outbox still promises.
+        """
+        ledger = self._ledger
+        asked = next((d for d in ledger.book.delegations if d.id == id), None)
+        ledger.change(delegations=tuple(d for d in ledger.book.delegations if d.id != id))
+        silent = placement == "silent" or not sentences or (asked is not None and asked.silent)
+        if not silent:
+            words = asked.words if asked is not None else ()
+            ledger.answers += (Answer(id, tuple(sentences), placement, now_s, words),)
+        data = {"id": id, "status": "final", "placement": "silent" if silent else placement}
+        return [Note("answer", " ".join(sentences), data)]
 
     def notice(self, text: str, name: str, now_s: float,
                wearer_speaking: bool = False) -> list[Effect]:
-        """Something unasked of the session's own (link lost, camera gone): the governor decides."""
-        raise NotImplementedError
+        """Something unasked of the session's own (link lost, camera gone): the governor decides.
+        `name` as in `governor.SAFETY` for those that it never holds back."""
+        say = Say(text, "note", f"notice:{name}", unasked=True)
+        return self._out([say], (), now_s, wearer_speaking)
+
+    def _do(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Carry out an act that has been checked."""
+        if act.name == "yes":
+            return self._yes(act, now_s)
+        if act.name in ("no", "never_mind"):
+            return self._no(act, words, now_s)
+        self._drop_questions()
+        before = self._ledger.book
+        desk = Desk(act.name, self._ledger, now_s, words, self._battery)
+        effects = HANDLERS[act.name](desk, act.slots)
+        after, back = self._ledger.book, CAMERA_BACK.get(act.name, ())
+        if back or acts_undo.changed(before, after):
+            self._undo = Undo(before, after, now_s, back)
+        self._governor.quiet = after.quiet
+        note = _note(act, "done") if effects else _note(act, "ignored", "nothing to do")
+        return [note, *self._out(self._hold_back(effects, now_s), words, now_s)]
+
+    def _yes(self, act: Act, now_s: float) -> list[Effect]:
+        asked = self._read_back
+        if asked is None:
+            return [_note(act, "ignored", "nothing was asked")]
+        return [_note(act, "done"), *self._do(asked.act, asked.words, now_s)]
+
+    def _no(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Drop what is asked; else withdraw what was asked of the background (`never_mind`) or
+        fall silent; else take back the last act."""
+        desk = Desk(act.name, self._ledger, now_s, words, self._battery)
+        if self._read_back is not None or self._wanted is not None:
+            self._drop_questions()
+            effects = desk.replies(phrases.NOT_DONE)
+        elif act.name == "never_mind":
+            effects = self._never_mind(desk)
+        else:
+            effects = self._take_back(now_s) or desk.replies(phrases.NOTHING_TO_UNDO)
+        undone = any(isinstance(e, Say) and e.text == phrases.UNDONE for e in effects)
+        note = _note(act, "undone" if undone else "done")
+        return [note, *self._out(effects, words, now_s)]
+
+    def _never_mind(self, desk: Desk) -> list[Effect]:
+        """Stop talking, and forget what was asked; else take back the last act."""
+        effects: list[Effect] = [Stop()] if self._ledger.voice.value else []
+        self._waiting = None
+        dropped = acts_voice.drop_requests(desk)
+        if effects or dropped:
+            return effects + dropped
+        return self._take_back(desk.now_s) or desk.replies("okay")
+
+    def _take_back(self, now_s: float) -> list[Effect]:
+        """Undo the last act; empty when there is nothing to undo."""
+        undo, self._undo = self._undo, None
+        if undo is None or now_s - undo.at_s > UNDO_S:
+            return []
+        now = self._ledger.book
+        then = acts_undo.reverted(undo, now)
+        effects = acts_undo.effects(undo, now, then)
+        if then == now and not effects:
+            return []
+        self._ledger.change(**{name: getattr(then, name) for name in then.__dataclass_fields__})
+        self._governor.quiet = then.quiet
+        return [Say(phrases.UNDONE, cause="act:no"), *effects]
+
+    def _ask(self, verdict: Verdict, now_s: float) -> list[Effect]:
+        """Read an act back instead of carrying it out."""
+        self._drop_questions()
+        self._read_back = ReadBack(verdict.act, verdict.words, now_s)
+        self._ledger.pending = True
+        say = Say(phrases.question(verdict.act), cause=f"act:{verdict.act.name}")
+        return [_note(verdict.act, "asked", verdict.reason),
+                *self._out([say], verdict.words, now_s)]
+
+    def _ask_value(self, verdict: Verdict, now_s: float) -> list[Effect]:
+        """Ask for a value that is missing."""
+        self._drop_questions()
+        act, missing = verdict.act, verdict.missing
+        self._wanted = Wanted(act, missing, verdict.words, now_s)
+        say = Say(ask_for(act, missing), cause=f"act:{act.name}")
+        return [_note(act, "asked", f"no {' and no '.join(missing)}"),
+                *self._out([say], verdict.words, now_s)]
+
+    def _drop_questions(self) -> None:
+        self._read_back = self._wanted = None
+        self._ledger.pending = False
+
+    def _expire(self, now_s: float) -> list[Effect]:
+        """Questions that nobody answered are dropped without a word."""
+        asked = self._read_back or self._wanted
+        if asked is None or now_s - asked.asked_at_s <= PENDING_S:
+            return []
+        self._drop_questions()
+        return [_note(asked.act, "ignored", "nobody answered the question")]
+
+    def _hold_back(self, effects: list[Effect], now_s: float) -> list[Effect]:
+        """A question to the workout log must not overtake what was logged with it."""
+        ask = effects[-1] if effects else None
+        if not isinstance(ask, Delegate) or ask.kind != "workout_log":
+            return effects
+        if len(effects) == 1 and not any(d.silent for d in self._ledger.book.delegations):
+            return effects
+        self._waiting = (ask, now_s)
+        return effects[:-1]
+
+    def _log(self, now_s: float) -> list[Effect]:
+        """Sets that can no longer be taken back go to the workout log."""
+        out = unlogged(self._ledger, now_s - UNDO_S)
+        if self._waiting is not None:
+            ask, asked_at_s = self._waiting
+            logging = any(d.silent for d in self._ledger.book.delegations)
+            if now_s > asked_at_s and (not logging or now_s - asked_at_s >= LOG_WAIT_S):
+                self._waiting = None
+                out.append(ask)
+        return out
+
+    def _speak(self, answer: Answer, now_s: float) -> list[Effect]:
+        """Release an answer; `say_again` then repeats all of it."""
+        out = self._out(acts_due.sentences(answer), answer.words, now_s)
+        said = self._ledger.said
+        if said is not None:
+            self._ledger.said = replace(said, text=" ".join(answer.sentences))
+        return out
+
+    def _out(self, effects: Sequence[Effect], words: tuple[str, ...], now_s: float,
+             wearer_speaking: bool = False) -> list[Effect]:
+        """Ask the governor about every sentence and remember why it was said."""
+        out: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Say):
+                allowed, reason = self._governor.allow(effect, now_s, wearer_speaking)
+                if not allowed:
+                    out += _withheld(effect, reason)
+                    continue
+                self._remember(effect, words, now_s)
+            out.append(effect)
+        return out
+
+    def _remember(self, say: Say, words: tuple[str, ...], now_s: float) -> None:
+        said = Said(say.text, say.kind, say.cause, acts_company.because(say, words), now_s)
+        self._ledger.voiced = said
+        if say.kind != "count" and say.cause not in ("act:say_again", "act:why"):
+            self._ledger.said = said
+
+
+def _note(act: Act, outcome: str, reason: str = "") -> Note:
+    """The `act` event."""
+    data = {"slots": slots_data(act.slots), "confidence": round(act.confidence, 3),
+            "outcome": outcome}
+    return Note("act", act.name, data | ({"reason": reason} if reason else {}))
+
+
+def _withheld(say: Say, reason: str) -> list[Effect]:
+    """The event for something unasked; the numbers of a quiet set need none."""
+    if not say.unasked:
+        return []
+    return [Note("withheld", say.text, {"cause": say.cause, "reason": reason})]

@@ -1,4 +1,8 @@
-"""How often tagalong may speak unasked."""
+"""How often tagalong may speak unasked.
+
+What the wearer asked for (replies, timers, cues, answers) is never held back; only in quiet mode
+the numbers of a set are: the counting goes on without them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Governor:
         self.allowed = 0
         """Unasked utterances let through since the start."""
         self.held = 0
-        """Utterances held back since the start."""
+        """Utterances held back since the start, counts in quiet mode included."""
         self._recent: deque[float] = deque(maxlen=max(per_hour, 1))
         self._safety: dict[str, float] = {}
         self._held_s: float | None = None
@@ -40,7 +44,8 @@ class Governor:
         reason = self._objection(say, now_s, wearer_speaking)
         if reason:
             self.held += 1
-            self._held_s = now_s
+            if say.unasked:
+                self._held_s = now_s
             return False, reason
         if say.unasked:
             self.allowed += 1

@@ -144,11 +144,13 @@ class Ledger:
     def state(self, now_s: float, voice: VoiceState = VoiceState.SILENT, *,
               since_spoke_s: float | None = None, withheld: bool = False,
               microphone_muted: bool = False, camera_muted: bool = False) -> State:
-        """What the network is told at the start of a micro-turn. Voice and mute are the session's
-        to know, `withheld` the governor's."""
+        """What the network is told with a micro-turn; `now_s` is the beginning of that micro-turn.
+
+        Voice and mute are the session's to know, `withheld` the governor's."""
         self.now_s, self.voice = now_s, voice
         talking = voice is not VoiceState.SILENT and self.voiced is not None
-        if talking and self.voiced.kind != "count":  # type: ignore[union-attr]
+        # Numbers and reminders do not open the follow-up window, replies and answers do.
+        if talking and self.voiced.kind in ("say", "answer"):  # type: ignore[union-attr]
             self.exchange_at_s = now_s
         running, book = self.book.running, self.book
         remaining = [t.due_at_s - now_s for t in book.timers if not t.due]

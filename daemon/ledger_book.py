@@ -49,7 +49,7 @@ class Timer:
     kind: str
     """timer, reminder or rest."""
     text: str
-    """What it reminds of; for timers and rests their length in words."""
+    """What it reminds of, in the wearer's words; for timers and rests their length in words."""
     length_s: float
     set_at_s: float
     due_at_s: float
@@ -92,6 +92,7 @@ class Countdown:
 class Reading:
     """A number that the wearer read off something."""
 
+    id: int
     item: str
     number: int
     colour: str | None
@@ -119,6 +120,8 @@ class Answer:
     placement: str
     """when_idle or interrupt."""
     ready_at_s: float
+    words: tuple[str, ...] = ()
+    """What was asked."""
 
 
 @dataclass(frozen=True)

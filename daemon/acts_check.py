@@ -1,0 +1,208 @@
+"""Whether an act may be carried out: the network's slots against the words that were heard.
+
+The network and its words come from one stream but from different heads, so where they agree both
+are probably right. Where they do not, tagalong asks before it acts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from itertools import chain
+
+from daemon.turn import Act, Slots
+from models import grammar
+
+TAIL_WORDS = 16
+"""A command is at most so long."""
+WORDS_KEPT = 40
+"""Words of an open question that are passed on; the newest."""
+NEAR_WORDS = 8
+"""Numbers among so many last words belong to the act."""
+NEVER_ASKED = frozenset((
+    "stop", "yes", "no", "never_mind", "be_quiet", "say_again", "hello", "thanks", "present",
+    grammar.ASK, grammar.ATTENTION,
+))
+"""Reading these back would be worse than leaving them."""
+OPTIONAL = {
+    "count_reps": ("item",), "reading": ("colour",), "recall_reading": ("colour",),
+    "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
+}
+"""Slots that an intent can do without."""
+_NUMBER_WORDS = frozenset(grammar.NUMBER_WORDS + ("a", "an", "and", "half"))
+_MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
+_KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
+    "number": (("number", None),), "number2": (("number2", None),),
+    "duration": (("number", None), ("unit", grammar.TIME_UNITS)),
+    "measure": (("unit", _MEASURES),), "measure2": (("unit2", _MEASURES),),
+    "weight": (("unit", grammar.WEIGHTS),), "exercise": (("item", grammar.EXERCISES),),
+    "object": (("item", grammar.OBJECTS),), "thing": (("item", grammar.THINGS),),
+    "operator": (("item", grammar.OPERATORS),), "colour": (("colour", grammar.COLOURS),),
+}
+"""Slot of a template -> fields of `Slots` and the values that they may have (None: any)."""
+
+
+class Decision(Enum):
+    """What to do with an act."""
+
+    DO = 0
+    READ_BACK = 1
+    """Ask "...?" and wait for yes or no."""
+    MISSING = 2
+    """Ask for the value that is not there."""
+    IGNORE = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done, with which act, and why not the plain thing."""
+
+    decision: Decision
+    act: Act
+    """With slots filled in from the words, and values removed that cannot be."""
+    reason: str = ""
+    missing: tuple[str, ...] = ()
+    """Fields of `Slots` that are needed and not known."""
+    words: tuple[str, ...] = ()
+    """The command itself where the words form one, else all words since the name."""
+
+
+@lru_cache(maxsize=None)
+def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
+    """Field of `Slots` -> values that the intent accepts (None: any), for every slot it has."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    spec = grammar.INTENTS.get(intent)
+    for kind in re.findall(r"\{(\w+)\}", " ".join(spec.templates) if spec else ""):
+        found.update(_KINDS[kind])
+    return found
+
+
+def command_words(heard: tuple[str, ...]) -> tuple[str, ...]:
+    """The words after the last time that the name was said; all of them where it was not."""
+    for at in range(len(heard) - 1, -1, -1):
+        if heard[at] == "tagalong":
+            return heard[at + 1 :]
+    return heard
+
+
+def parse_tail(words: tuple[str, ...]) -> tuple[str, dict, tuple[str, ...]] | None:
+    """The longest command that the words end with: intent, slots and its words."""
+    for at in range(max(len(words) - TAIL_WORDS, 0), len(words)):
+        parsed = grammar.parse(words[at:])
+        if parsed is not None:
+            return (*parsed, words[at:])
+    return None
+
+
+def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold: float) -> Verdict:
+    """Judge an act; `words` are those after the name, newest last."""
+    words = words[-WORDS_KEPT:]
+    if act.name in (grammar.ASK, grammar.ATTENTION):
+        return _check_open(act, words, threshold)
+    act, parsed = _plausible(act), parse_tail(words)
+    least = threshold
+    if parsed is not None and parsed[0] == act.name:
+        act, reason = _merge(act, parsed[1])
+        words = parsed[2]
+    elif parsed is not None and not _begins(parsed[2], act.name):
+        reason = f"the words say {parsed[0]}"
+    else:
+        reason = _number_conflict(act, words)
+        least = threshold if act.name in NEVER_ASKED else unheard_threshold
+    if not reason and act.confidence < least:
+        reason = f"confidence {act.confidence:.2f}"
+    return replace(_decide(act, reason), words=words)
+
+
+def _decide(act: Act, reason: str) -> Verdict:
+    top = grammar.INTENTS[act.name].top
+    if not reason and act.slots.number is not None and act.slots.number > top:
+        reason = f"{act.slots.number} is more than {top}"
+    missing = missing_fields(act)
+    if missing:
+        unsure = "confidence" in reason
+        return Verdict(Decision.IGNORE if unsure else Decision.MISSING, act, reason, missing)
+    if not reason:
+        return Verdict(Decision.DO, act)
+    never = act.name in NEVER_ASKED
+    return Verdict(Decision.IGNORE if never else Decision.READ_BACK, act, reason)
+
+
+def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:
+    """An open question that is word for word a command was probably that command."""
+    parsed = grammar.parse(words[-TAIL_WORDS:]) if words else None
+    if parsed is not None and parsed[0] not in NEVER_ASKED:
+        meant = Act(parsed[0], Slots(**parsed[1]), act.confidence)
+        return Verdict(Decision.READ_BACK, meant, f"the words say {parsed[0]}", words=words)
+    if act.confidence < threshold:
+        return Verdict(Decision.IGNORE, act, f"confidence {act.confidence:.2f}", words=words)
+    return Verdict(Decision.DO, act, words=words)
+
+
+def missing_fields(act: Act) -> tuple[str, ...]:
+    """Needed fields that are not known; a time or a target of nothing counts as not known."""
+    optional = OPTIONAL.get(act.name, ())
+    fields = allowed(act.name)
+    gone = [f for f in fields if f not in optional and getattr(act.slots, f) is None]
+    counted = act.name == "target" or fields.get("unit") == grammar.TIME_UNITS
+    if counted and act.slots.number == 0:
+        gone.append("number")
+    return tuple(gone)
+
+
+def _plausible(act: Act) -> Act:
+    """The act without slots that its intent does not have and values that they cannot take."""
+    fields = allowed(act.name)
+    values = asdict(act.slots)
+    for name, value in values.items():
+        accepted = fields.get(name)
+        if name not in fields or (accepted is not None and value not in accepted):
+            values[name] = None
+    return replace(act, slots=Slots(**values))
+
+
+def _merge(act: Act, heard: dict) -> tuple[Act, str]:
+    """Slots known from either side; the reason is set where the two differ."""
+    own = asdict(act.slots)
+    fields = allowed(act.name)
+    differ = [f for f in fields if own[f] is not None and own[f] != heard.get(f)]
+    if {"number", "unit"} >= set(differ) and _same_length(own, heard):
+        differ = []
+    filled = {f: heard.get(f) if own[f] is None else own[f] for f in fields}
+    merged = replace(act, slots=Slots(**filled))
+    return merged, f"heard another {differ[0]}" if differ else ""
+
+
+def _same_length(own: dict, heard: dict) -> bool:
+    """Two durations that are the same time: sixty seconds and one minute."""
+    unit = {"second": 1, "minute": 60, "hour": 3600}
+    a, b = own["unit"], heard.get("unit")
+    if a not in unit or b not in unit or own["number"] is None:
+        return False
+    return own["number"] * unit[a] == heard["number"] * unit[b]
+
+
+def _begins(words: tuple[str, ...], intent: str) -> bool:
+    """Whether the words may be the beginning of a command of this intent: words come out up to
+    two a micro-turn, so the last ones may lag behind the act."""
+    for template in grammar.INTENTS[intent].templates:
+        for sequence in grammar.expand(template):
+            literal = next((i for i, t in enumerate(sequence) if t[0] == "{"), len(sequence))
+            n, shorter = min(literal, len(words)), len(words) < len(sequence)
+            filled = literal < len(sequence) and set(words[n:]) <= _NUMBER_WORDS
+            if n and sequence[:n] == words[:n] and (filled or shorter and n == len(words)):
+                return True
+    return False
+
+
+def _number_conflict(act: Act, words: tuple[str, ...]) -> str:
+    """Words that form no command may still hold numbers; then the act's must be among them."""
+    near = list(words[-NEAR_WORDS:])
+    found = {grammar.parse_number(near[a:b]) for a in range(len(near))
+             for b in range(a + 1, min(a + 5, len(near)) + 1)} - {None}
+    if {"half", "a", "an"} & set(near):
+        found |= {1, 30}  # half a minute is thirty seconds
+    values = {v for v in (act.slots.number, act.slots.number2) if v is not None}
+    return "" if not found or values <= found else "heard another number"
