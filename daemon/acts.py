@@ -138,6 +138,8 @@ class Acts:
     def tick(self, now_s: float, floor: Floor, wearer_speaking: bool = False) -> list[Effect]:
         """Once every micro-turn, last: what is due, what may be released, what has expired."""
         ledger, asked = self._ledger, floor is Floor.SPEAK
+        if floor is Floor.YIELD:
+            ledger.yielded_at_s = now_s
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
                              for t in ledger.tick(now_s)]
         out += acts_due.beats(ledger, now_s)
@@ -222,7 +224,7 @@ class Acts:
 
     def _never_mind(self, desk: Desk) -> list[Effect]:
         """Stop talking, and forget what was asked; else take back the last act."""
-        effects: list[Effect] = [Stop()] if self._ledger.voice.value else []
+        effects: list[Effect] = [Stop()] if self._ledger.spoken_over(desk.now_s) else []
         self._waiting = None
         dropped = acts_voice.drop_requests(desk)
         if effects or dropped:

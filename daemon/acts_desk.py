@@ -53,12 +53,12 @@ def timer_note(id: str, text: str, change: str, due_s: float) -> Note:
     return Note("timer", text, {"id": id, "change": change, "due_s": round(due_s, 3)})
 
 
-def log_entry(done: RepSet) -> Delegate:
-    """A finished set for the workout log."""
-    entry = {"action": "log", "item": done.exercise, "count": done.count}
-    if done.weight is not None:
-        entry |= {"weight": done.weight, "unit": done.unit or ""}
-    return Delegate("workout_log", entry, silent=True)
+def log_entries(done: RepSet) -> list[Effect]:
+    """A finished set for the workout log: its repetitions, and its weight where one was named."""
+    entries = [{"item": done.exercise, "number": done.count}] if done.count else []
+    if entries and done.weight:
+        entries.append({"item": done.exercise, "number": done.weight, "unit": done.unit or ""})
+    return [Delegate("workout_log", entry, silent=True) for entry in entries]
 
 
 def unlogged(ledger: Ledger, ended_before_s: float = float("inf")) -> list[Effect]:
@@ -69,4 +69,4 @@ def unlogged(ledger: Ledger, ended_before_s: float = float("inf")) -> list[Effec
         return []
     ledger.change(finished=tuple(
         replace(s, logged=True) if s in ready else s for s in ledger.book.finished))
-    return [log_entry(s) for s in ready if s.count]
+    return [entry for s in ready for entry in log_entries(s)]

@@ -13,7 +13,7 @@ from daemon.turn import VoiceState
 
 ESCALATE_S = 3.0
 """A due reminder is spoken by then, whatever the network says."""
-ANSWER_PATIENCE_S = 8.0
+ANSWER_PATIENCE_S = 3.0
 """An answer is spoken by then, if nobody is speaking."""
 ANSWER_LIMIT_S = 30.0
 """An answer is spoken by then, whatever happens."""

@@ -133,12 +133,15 @@ def log_weight(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def history(desk: Desk, slots: Slots) -> list[Effect]:
-    """Ask the workout log, with everything in it that is known here."""
+    """Ask the workout log, with everything in it that is known here.
+
+    No slot holds the period: the words do, and a week is what is meant without them.
+    """
     period = "today" if "today" in desk.words else "week"
     if "history" in desk.words:
-        period = "all"
-    ask = Delegate("workout_log", {"action": "history", "item": slots.item, "period": period},
-                   desk.words, phrases.CHECKING)
+        period = "month"
+    ask = Delegate("workout_log", {"item": slots.item, "period": period}, desk.words,
+                   phrases.CHECKING)
     return [*unlogged(desk.ledger), ask]
 
 

@@ -15,7 +15,7 @@ from daemon.acts_effects import (
     Unmute,
     Volume,
 )
-from daemon.turn import Slots, VoiceState
+from daemon.turn import Slots
 
 VOLUME_STEP = 15
 """Percent."""
@@ -86,9 +86,8 @@ def say_again(desk: Desk, slots: Slots) -> list[Effect]:
 def stop(desk: Desk, slots: Slots) -> list[Effect]:
     """End what the wearer most likely means: the voice, or the task that it speaks for; else the
     set, the countdown, the interval, the stopwatch, what rings, what was asked."""
-    ledger = desk.ledger
     effects: list[Effect] = []
-    if ledger.voice is not VoiceState.SILENT:
+    if desk.ledger.spoken_over(desk.now_s):
         effects.append(Stop())
         if not _speaks_for_task(desk):
             return effects

@@ -41,6 +41,8 @@ __all__ = ["Answer", "Book", "Countdown", "Delegation", "Interval", "Ledger", "L
 SCHEMA_VERSION = 1
 EARLY_S = TURN_S / 2
 """A time is reached in the micro-turn whose end is nearest to it."""
+SPOKEN_OVER_S = 2.0
+"""A command that cut the voice off is understood by then."""
 DELEGATION_FORGOTTEN_S = 600.0
 """A delegation of which nothing was heard for so long no longer counts as open."""
 SET_FORGOTTEN_S = 1800.0
@@ -72,6 +74,8 @@ class Ledger:
         """Session clock of the last tick or state."""
         self.voice = VoiceState.SILENT
         """What the voice did when `state` was last asked for."""
+        self.yielded_at_s: float | None = None
+        """When the network last had the voice cut off."""
         self.answers: tuple[Answer, ...] = ()
         """Wait to be spoken, oldest first; on disk they belong to the outbox."""
         self.pending = False
@@ -136,6 +140,12 @@ class Ledger:
         kept = tuple(d for d in self.book.delegations if d.id in open_ids)
         if kept != self.book.delegations:
             self.change(delegations=kept)
+
+    def spoken_over(self, now_s: float) -> bool:
+        """Whether the voice speaks, or was cut off a moment ago because the wearer spoke."""
+        if self.voice is not VoiceState.SILENT:
+            return True
+        return self.yielded_at_s is not None and now_s - self.yielded_at_s <= SPOKEN_OVER_S
 
     def exchanged(self, now_s: float) -> None:
         """The wearer and tagalong have just dealt with one another."""
