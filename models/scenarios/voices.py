@@ -86,13 +86,24 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
                              ctypes.POINTER(_Event))
 
 
+def _espeak_library() -> tuple[ctypes.CDLL, bytes | None]:
+    """Debian's library, or without it the one that the package espeakng-loader carries."""
+    try:
+        return ctypes.CDLL("libespeak-ng.so.1"), None
+    except OSError:
+        import espeakng_loader
+
+        data = espeakng_loader.get_data_path().encode()
+        return ctypes.CDLL(espeakng_loader.get_library_path()), data
+
+
 class Espeak:
     """libespeak-ng in synchronous mode; one instance a process (the library is global)."""
 
     def __init__(self) -> None:
-        self._lib = ctypes.CDLL("libespeak-ng.so.1")
+        self._lib, data = _espeak_library()
         # AUDIO_OUTPUT_SYNCHRONOUS = 2; option 1 asks for phoneme events
-        self._rate = self._lib.espeak_Initialize(2, 0, None, 1)
+        self._rate = self._lib.espeak_Initialize(2, 0, data, 1)
         if self._rate <= 0:
             raise RuntimeError("espeak-ng did not start; install the package espeak-ng-data")
         self._chunks: list[np.ndarray] = []
