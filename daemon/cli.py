@@ -180,7 +180,15 @@ def _find_config(asked: Path | None) -> Path | None:
     home = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '')}/.config"
     folders = [os.environ.get("CONFIGURATION_DIRECTORY"), f"{home}/tagalong"]
     candidates = [Path(folder) / "tagalong.toml" for folder in folders if folder]
-    return next((path for path in [*candidates, SYSTEM_CONFIG] if path.is_file()), None)
+    return next((path for path in [*candidates, SYSTEM_CONFIG] if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    """A folder that may not be entered hides a configuration: no reason to run without it."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        raise ConfigError(f"{path}: may not be read by this user; next: ls -ld {path.parent}") from None
 
 
 def _options(arguments: argparse.Namespace, config: Config) -> RunOptions:
@@ -212,6 +220,7 @@ def _options(arguments: argparse.Namespace, config: Config) -> RunOptions:
         tail_s=tail_s,
         state_dir=state_dir,
         runtime_dir=runtime_folder(state_dir, environment),
+        control_mode=0o660 if "RUNTIME_DIRECTORY" in environment else 0o600,
         notify_socket=environment.get("NOTIFY_SOCKET"),
     )
 

@@ -57,6 +57,8 @@ class RunOptions:
     """Folder of ledger, outbox and mute; exists."""
     runtime_dir: Path = Path("state")
     """Folder of the control socket; exists."""
+    control_mode: int = 0o600
+    """Access to the control socket; below systemd the group may come, too."""
     notify_socket: str | None = None
     """Address of the service manager's socket, None when there is none."""
 

@@ -27,9 +27,9 @@ class SystemdUnit:
         """Find the unit, verify it, ask whether it starts at boot."""
         unit = next((f / UNIT for f in self.folders if (f / UNIT).is_file()), None)
         if unit is None:
-            source = Path(__file__).resolve().parents[2] / "systemd" / UNIT
-            return warn("no unit is installed; it runs by hand only", f"less {source.parent}/README")
-        if complaint := _verify(unit):
+            folder = Path(__file__).resolve().parents[2] / "systemd"
+            return warn("no unit is installed; it runs by hand only", f"less {folder}/README.md")
+        if complaint := said_against(unit):
             return fail(f"{unit}: {complaint}", f"systemd-analyze verify {unit}")
         if not self.booted.exists():
             return ok(f"{unit}; this system was not booted with systemd")
@@ -39,7 +39,7 @@ class SystemdUnit:
         return ok(f"{unit}, enabled, {_output(['systemctl', 'is-active', UNIT])}")
 
 
-def _verify(unit: Path) -> str:
+def said_against(unit: Path) -> str:
     """What systemd says against a unit; its exit code does not tell, its words do."""
     if shutil.which("systemd-analyze") is None:
         return ""

@@ -101,6 +101,7 @@ def test_systemds_folders_are_used(
     (tmp_path / "CONFIGURATION" / "tagalong.toml").write_text("[voice]\nvolume = 0.1\n")
     config, options = ran()
     assert config.voice.volume == 0.1 and options.notify_socket == "@notify"
+    assert options.control_mode == 0o660
     assert options.state_dir == tmp_path / "STATE"
     assert options.control_socket == tmp_path / "RUNTIME" / "control"
 

@@ -1,0 +1,275 @@
+"""The units in a container that systemd really boots: READY, watchdog kill, restart, stop.
+
+Budget: 60 s; the first time on a machine 3 minutes more, for the container's root, which is kept in
+/var/cache/tagalong. Skipped where there is no root, no systemd-nspawn or no debootstrap.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CACHE = Path("/var/cache/tagalong")
+PACKAGES = "systemd,dbus,systemd-sysv,python3,udev"
+PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+BOOT_S, RESTART_S = 60.0, 30.0
+
+NOTIFIER = """
+import sys, time
+from pathlib import Path
+from daemon.health import Notifier
+from daemon.options import runtime_folder, state_folder
+from daemon.config import Config
+import os
+notifier = Notifier(os.environ["NOTIFY_SOCKET"])
+state = state_folder(Config(), dict(os.environ))
+(state / "alive").write_text("x")
+(runtime_folder(state, dict(os.environ)) / "alive").write_text("x")
+notifier.ready("listening")
+for index in range(10**9):
+    time.sleep(0.2)
+    notifier.turn_finished(index)
+"""
+"""The smallest program that keeps the unit's rules: a micro-turn every 200 ms."""
+
+TAGALONG = """
+import sys
+from daemon.cli import main
+sys.exit(main())
+"""
+
+SETTINGS = """
+[microphone]
+device = "none"
+[camera]
+device = "none"
+[speaker]
+device = "none"
+"""
+
+
+def codename() -> str:
+    release = Path("/etc/os-release")
+    found = re.search(r"^VERSION_CODENAME=(\w+)", release.read_text() if release.exists() else "",
+                      re.MULTILINE)  # fmt: skip
+    return found.group(1) if found else ""
+
+
+@pytest.fixture(scope="module")
+def root() -> Path:
+    """A bare Debian of this machine's release, made once and never changed."""
+    if os.geteuid() != 0:
+        pytest.skip("booting a container needs root")
+    for tool in ("systemd-nspawn", "debootstrap", "nsenter"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"no {tool}: apt install systemd-container debootstrap")
+    if not codename():
+        pytest.skip("this is no Debian: no release to make a container of")
+    kept = CACHE / f"container-{codename()}"
+    if not kept.is_dir():
+        _make_root(kept)
+    return kept
+
+
+def _make_root(kept: Path) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        fresh = Path(folder) / "root"
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename(), str(fresh)]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=400)
+        if made.returncode != 0:
+            last = (made.stdout.strip().splitlines() or ["no message"])[-1]
+            pytest.skip(f"debootstrap could not make the container's root: {last}")
+        os.rename(fresh, kept)
+
+
+class Container:
+    """A booted system; its own changes live in memory and vanish with it."""
+
+    def __init__(self, root: Path, binds: dict[Path, str], log: Path) -> None:
+        command = [
+            "systemd-nspawn", f"--directory={root}", "--volatile=overlay", "--register=no",
+            "--keep-unit", "--private-network", "--boot", "--console=pipe", "--quiet",
+        ]  # fmt: skip
+        command += [f"--bind-ro={source}:{target}" for source, target in binds.items()]
+        self._log = log
+        with open(log, "w") as file:
+            self._nspawn = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+        until(lambda: self.call("systemctl", "is-system-running") in ("running", "degraded"),
+              BOOT_S, self.log)  # fmt: skip
+
+    def log(self) -> str:
+        return self._log.read_text()[-2000:]
+
+    def run(self, *command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        children = subprocess.run(
+            ["pgrep", "-P", str(self._nspawn.pid)], capture_output=True, text=True
+        ).stdout.split()
+        assert self._nspawn.poll() is None, f"the container ended: {self.log()}"
+        init = children[0] if children else str(self._nspawn.pid)
+        enter = ["nsenter", "-t", init, "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        return subprocess.run(
+            [*enter, *command], input=text, capture_output=True, text=True, timeout=90
+        )
+
+    def call(self, *command: str) -> str:
+        return self.run(*command).stdout.strip()
+
+    def write(self, path: str, text: str, mode: str = "644") -> None:
+        script = f"mkdir -p $(dirname {path}) && cat > {path} && chmod {mode} {path}"
+        done = self.run("sh", "-c", script, text=text)
+        assert done.returncode == 0, done.stderr
+
+    def show(self, unit: str) -> dict[str, str]:
+        names = "ActiveState,SubState,StatusText,MainPID,NRestarts,Result,User"
+        lines = self.call("systemctl", "show", unit, f"--property={names}").splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def close(self) -> None:
+        self._nspawn.send_signal(signal.SIGTERM)
+        try:
+            self._nspawn.wait(20)
+        except subprocess.TimeoutExpired:
+            self._nspawn.kill()
+            self._nspawn.wait(10)
+
+
+def until(holds: Callable[[], bool], within_s: float, explain: Callable[[], str]) -> float:
+    """Wait for something that another process does; returns how long it took, seconds."""
+    started = time.monotonic()
+    while not holds():
+        waited_s = time.monotonic() - started
+        assert waited_s < within_s, f"not within {within_s:g} s: {explain()}"
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+def binds() -> dict[Path, str]:
+    """The program and this very Python, as an installation below /opt/tagalong."""
+    packages = Path(sysconfig.get_paths()["purelib"])
+    folders = ("daemon", "kernels", "models", "systemd")
+    found = {REPOSITORY / name: f"/opt/tagalong/{name}" for name in folders}
+    found[packages] = f"/opt/tagalong/.venv/lib/{PYTHON}/site-packages"
+    if not system_python():
+        found[Path(sys.base_prefix)] = "/opt/python"
+    return found
+
+
+def system_python() -> bool:
+    return Path(sys.base_prefix) == Path("/usr")
+
+
+def install(container: Container, program: str) -> None:
+    """What systemd/README.md says, plus a virtual environment around the bound Python."""
+    home = "/usr/bin" if system_python() else "/opt/python/bin"
+    container.write("/opt/tagalong/.venv/pyvenv.cfg", f"home = {home}\n")
+    container.call("mkdir", "-p", "/opt/tagalong/.venv/bin")
+    container.call("ln", "-sf", f"{home}/{PYTHON}", "/opt/tagalong/.venv/bin/python")
+    path = "import sys; sys.path.insert(0, '/opt/tagalong')\n"
+    container.write(
+        "/opt/tagalong/.venv/bin/tagalong",
+        "#!/opt/tagalong/.venv/bin/python\n" + path + textwrap.dedent(program),
+        "755",
+    )
+    script = """
+        set -e
+        cd /opt/tagalong/systemd
+        cp tagalong.sysusers /usr/lib/sysusers.d/tagalong.conf; systemd-sysusers
+        cp tagalong.tmpfiles /usr/lib/tmpfiles.d/tagalong.conf; systemd-tmpfiles --create
+        cp tagalong.service tagalong-background.service /etc/systemd/system/
+    """
+    done = container.run("sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    container.write("/etc/tagalong/tagalong.toml", SETTINGS)
+    if not system_python():  # its libpython is searched for where it was built
+        container.write(
+            "/etc/systemd/system/tagalong.service.d/python.conf",
+            "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/python/lib\n",
+        )
+    container.call("systemctl", "daemon-reload")
+
+
+@pytest.fixture(scope="module")
+def booted(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    container = Container(root, binds(), tmp_path_factory.mktemp("container") / "console.log")
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+@pytest.fixture(params=["notifier", "tagalong run"])
+def service(request: pytest.FixtureRequest, booted: Container) -> Iterator[Container]:
+    """The unit, installed and stopped, with the smallest program and with the real one."""
+    if request.param == "tagalong run" and importlib.util.find_spec("daemon.run") is None:
+        pytest.skip("there is no daemon.run to start")
+    install(booted, NOTIFIER if request.param == "notifier" else TAGALONG)
+    yield booted
+    booted.call("systemctl", "stop", "tagalong")
+    booted.call("systemctl", "reset-failed", "tagalong")
+
+
+def journal(container: Container) -> str:
+    return container.call("journalctl", "--unit=tagalong", "--no-pager", "--lines=40")
+
+
+def test_ready_watchdog_kill_restart_and_stop(service: Container) -> None:
+    started = service.run("systemctl", "start", "tagalong")
+    assert started.returncode == 0, started.stderr + journal(service)
+    first = service.show("tagalong")
+    assert (first["ActiveState"], first["SubState"]) == ("active", "running")
+    assert first["StatusText"], "READY came with a status"
+    owner = service.call("stat", "-c", "%U", f"/proc/{first['MainPID']}")
+    assert owner == "tagalong"
+
+    frozen = service.run("sh", "-c", f"kill -STOP {first['MainPID']}")
+    assert frozen.returncode == 0, frozen.stderr
+    restarts = int(first["NRestarts"])
+    until(lambda: int(service.show("tagalong")["NRestarts"]) > restarts, RESTART_S,
+          lambda: journal(service))  # fmt: skip
+    until(lambda: service.show("tagalong")["ActiveState"] == "active", RESTART_S,
+          lambda: journal(service))  # fmt: skip
+    second = service.show("tagalong")
+    assert second["MainPID"] not in ("0", first["MainPID"])
+    assert "Watchdog timeout" in journal(service)
+
+    assert service.run("systemctl", "stop", "tagalong").returncode == 0
+    stopped = service.show("tagalong")
+    assert (stopped["ActiveState"], stopped["Result"]) == ("inactive", "success"), journal(service)
+
+
+def test_a_wrong_configuration_is_not_tried_again(booted: Container) -> None:
+    install(booted, TAGALONG)
+    booted.write("/etc/tagalong/tagalong.toml", "[engine]\nname = 'onxx'\n")
+    assert booted.run("systemctl", "start", "tagalong").returncode != 0
+    until(lambda: booted.show("tagalong")["ActiveState"] == "failed", 10.0,
+          lambda: journal(booted))  # fmt: skip
+    assert booted.show("tagalong")["NRestarts"] == "0"
+    assert "engine.name = 'onxx': must be one of auto, onnx" in journal(booted)
+    booted.call("systemctl", "reset-failed", "tagalong")
+
+
+def test_the_installed_units_are_complete(booted: Container) -> None:
+    """Verified where they belong, with the program, the users and the devices' names in place."""
+    install(booted, NOTIFIER)
+    for unit in ("tagalong.service", "tagalong-background.service"):
+        said = booted.run("systemd-analyze", "verify", "--man=no", unit)
+        assert said.stderr == "" and said.stdout == ""
