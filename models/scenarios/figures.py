@@ -261,7 +261,7 @@ def _clothes(rng: np.random.Generator, size: float) -> tuple[Part, ...]:
     shirt, trousers = colour(rng), colour(rng)
     arm = skin if rng.random() < 0.6 else shirt
     leg = skin if rng.random() < 0.3 else trousers
-    thick = size * rng.uniform(0.045, 0.075)
+    thick = size * rng.uniform(0.05, 0.09)
     parts = [
         Part("limb", (HIP, KNEE_R), trousers, 1.4 * thick),
         Part("limb", (KNEE_R, FOOT_R), leg, thick),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Callable
 
 import cv2
 import numpy as np
 
 from kernels.similarity_ref import ROW, similarity_rows
 from models.scenarios import motion, things
-from models.scenarios.figures import EXERCISES, person
+from models.scenarios.figures import EXERCISES, Layer, person
 from models.scenarios.motion import FPS, Camera, Motion
 from models.scenarios.scene import Scene, drawn_backdrop, light, render
 from models.scenarios.stills import DEFAULT_FOLDER, Stills
@@ -25,7 +26,7 @@ FRAMES_A_TURN = 2
 SHARD_CLIPS = 40
 """Clips in one shard file."""
 KINDS = {
-    "exercise": 0.26, "photo_exercise": 0.18, "mover": 0.08, "hands": 0.06, "wearer": 0.08,
+    "exercise": 0.24, "photo_exercise": 0.20, "mover": 0.08, "hands": 0.06, "wearer": 0.08,
     "empty": 0.05, "one_way": 0.06, "fidget": 0.05, "photo_one_way": 0.04, "photo_still": 0.04,
     "walk": 0.04, "nod": 0.02, "gaze": 0.02, "lamps": 0.02,
 }  # fmt: skip
@@ -106,7 +107,7 @@ def _counted_scene(
         scene.layers += things.furniture(rng, n, (1.1, 2.2))
     elif kind == "exercise":
         exercise = str(rng.choice(list(EXERCISES)))
-        size = float(rng.uniform(45, 140))
+        size = float(rng.uniform(65, 175))
         scene.layers.append(person(rng, moved.depth, exercise, size))
     elif kind == "mover":
         make = things.MOVERS[rng.integers(len(things.MOVERS))]
@@ -145,12 +146,12 @@ def _uncounted_scene(
     return moved, scene
 
 
-def _restless(rng: np.random.Generator, depth: np.ndarray):
+def _restless(rng: np.random.Generator, depth: np.ndarray) -> Layer:
     """A figure or thing that follows `depth`, which is no set of repetitions."""
     sway = rng.uniform(0, 0.03) * motion.smooth_noise(rng, len(depth), rng.uniform(3, 15))
     if rng.random() < 0.7:
         exercise = str(rng.choice(list(EXERCISES)))
-        return person(rng, depth + sway, exercise, float(rng.uniform(45, 140)))
+        return person(rng, depth + sway, exercise, float(rng.uniform(55, 170)))
     make = things.MOVERS[rng.integers(len(things.MOVERS))]
     return make(rng, depth + sway, 0.5 * depth)
 
@@ -234,7 +235,7 @@ def prerender(path: Path, clips: int, seed: int, turns: int = 100, rgb_share: fl
         _replace(target, lambda file: np.savez(file, **joined))
 
 
-def _replace(target: Path, write) -> None:
+def _replace(target: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write under a temporary name first: a reader never sees half a file."""
     unfinished = target.with_name("writing-" + target.name)
     with open(unfinished, "wb") as file:
