@@ -41,7 +41,7 @@ from daemon.acts_pending import PENDING_S, ReadBack, Wanted, ask_for, same, slot
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger, Said
-from daemon.turn import Act, Floor
+from daemon.turn import Act, Floor, VoiceState
 from models import grammar
 
 __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effect", "Mute", "Note",
@@ -138,7 +138,7 @@ class Acts:
     def tick(self, now_s: float, floor: Floor, wearer_speaking: bool = False) -> list[Effect]:
         """Once every micro-turn, last: what is due, what may be released, what has expired."""
         ledger, asked = self._ledger, floor is Floor.SPEAK
-        if floor is Floor.YIELD:
+        if floor is Floor.YIELD and ledger.voice is not VoiceState.SILENT:
             ledger.yielded_at_s = now_s
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
                              for t in ledger.tick(now_s)]
