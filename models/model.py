@@ -56,8 +56,8 @@ class Attention(nn.Module):
         self.heads, self.dim = config.heads, config.head_dim
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
-        self.q_scale = nn.Parameter(torch.full((self.dim,), self.dim**0.25))
-        self.k_scale = nn.Parameter(torch.full((self.dim,), self.dim**0.25))
+        self.q_scale = nn.Parameter(torch.ones(self.dim))
+        self.k_scale = nn.Parameter(torch.ones(self.dim))
         self.sink = nn.Parameter(torch.randn(self.heads, 1, self.dim) * 0.02)
 
     def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
