@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 
 import numpy as np
 import pytest
 
 from daemon.engines import open_engine
-from daemon.engines.base import HEADS, NOWHERE, EngineMismatch, Feed, Ring, StepInputs
+from daemon.engines.base import HEADS, NOWHERE, EngineMismatch, Ring, StepInputs
 from daemon.interaction import InteractionModel, choose, decode_act, probability
 from daemon.turn import Floor, MicroTurn, State, Task, VideoFrame
 from models import tokens
@@ -18,37 +19,20 @@ from models.counter import PhaseCounter
 
 pytestmark = pytest.mark.unit
 
-INPUTS = ("levels", "patches", "similarity", "state", "previous", "present", "ring_k", "ring_v",
-          "mask", "cos", "sin")
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """An untrained tiny step as .onnx, .json and .pt; needs torch."""
+    """An untrained tiny step; needs torch."""
     torch = pytest.importorskip("torch", reason="exporting a tiny network needs torch")
-    from models.model import OUTPUT_HEADS, InteractionNet
-
-    class Step(torch.nn.Module):
-        def __init__(self, net):
-            super().__init__()
-            self.net = net
-
-        def forward(self, *inputs):
-            return self.net.step(*inputs)
+    from models.export import export
+    from models.model import InteractionNet
 
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    net = InteractionNet(TINY).eval()
-    path = tmp_path_factory.mktemp("weights") / "step.onnx"
-    TINY.save(path.with_suffix(".json"))
-    torch.save(net.state_dict(), path.with_suffix(".pt"))
-    arrays = {**Feed().arrays(), **Ring(TINY).arrays()}
+    folder = tmp_path_factory.mktemp("weights")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(Step(net), tuple(torch.from_numpy(arrays[n]) for n in INPUTS), str(path),
-                          input_names=list(INPUTS), opset_version=18, dynamo=False,
-                          output_names=[*OUTPUT_HEADS, "new_k", "new_v"])
-    return path
+        export(InteractionNet(TINY), folder)
+    return folder / "step.onnx"
 
 
 def some_inputs(rng, frames: int = 2) -> StepInputs:
@@ -225,11 +209,20 @@ def test_broken_weights_and_description_are_refused(tmp_path):
 def test_description_of_another_export_is_refused(weights, tmp_path):
     copy = tmp_path / "step.onnx"
     copy.write_bytes(weights.read_bytes())
+    shutil.copy(weights.with_suffix(".bin"), tmp_path)
     other = json.loads(weights.with_suffix(".json").read_text())
     other["window_turns"] += 1
     copy.with_suffix(".json").write_text(json.dumps(other))
     with pytest.raises(EngineMismatch, match="expected .*one export"):
         open_engine("onnx", copy)
+
+
+def test_weights_without_their_data_are_refused(weights, tmp_path):
+    for suffix in (".onnx", ".json"):
+        shutil.copy(weights.with_suffix(suffix), tmp_path)
+    for engine in ("onnx", "torch"):
+        with pytest.raises(EngineMismatch, match="next:"):
+            open_engine(engine, tmp_path / "step.onnx")
 
 
 def test_wrong_sound_is_refused_by_name(weights):

@@ -1,0 +1,144 @@
+"""Errands: what the background was asked, and when its answers may be known.
+
+On a device's clock news is known when it arrives. On a stepped clock it becomes known at the
+asking time plus the declared latency, and the step waits for it in wall time, so that a run does
+not depend on how fast broker and worker are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daemon.acts_effects import Delegate
+from daemon.promises import AnswerEvent, Conversation, EventKind
+from daemon.promises import Delegate as Link
+
+CONNECT_S = 5.0
+"""Wall time that a stepped run gives a broker that it has no connection to."""
+SLICE_S = 0.25
+NO_ANSWER = "I got no answer to your question."
+
+
+@dataclass(frozen=True)
+class News:
+    """One thing that became known about a request."""
+
+    id: str
+    status: str
+    """accepted, part, final, expired or refused."""
+    text: str = ""
+    """This piece; with `final` see `sentences`."""
+    sentences: tuple[str, ...] = ()
+    """The whole answer, with `final`, `expired` and `refused`."""
+    placement: str = "when_idle"
+    source: str | None = None
+    latency_s: float | None = None
+    """Seconds since the question; None for one of an earlier session."""
+
+    @property
+    def ends(self) -> bool:
+        """Nothing more comes."""
+        return self.status in ("final", "expired", "refused")
+
+
+@dataclass
+class _Errand:
+    asked_s: float
+    deadline_s: float
+    held: list[AnswerEvent] = field(default_factory=list)
+    """News that may not be known yet."""
+
+
+class Errands:
+    """Asks and collects. Used by the step thread; waits only on a stepped clock."""
+
+    def __init__(self, link: Link, visible_s: Callable[[float], float] | None = None,
+                 wall_s: Callable[[], float] = time.monotonic) -> None:
+        """`visible_s` gives for an asking time when the answer may be known; None: at once."""
+        self.link = link
+        self._visible_s = visible_s
+        self._wall_s = wall_s
+        self._open: dict[str, _Errand] = {}
+        self._pieces: dict[str, list[str]] = {}
+
+    def ask(self, effect: Delegate, now_s: float, deadline_s: float, *,
+            conversation: Conversation = (), clip: np.ndarray | None = None) -> str:
+        """Hand a request to the link; its id."""
+        id = self.link.ask(effect.kind, " ".join(effect.words), conversation, clip, deadline_s,
+                           "silent" if effect.silent else "when_idle", dict(effect.payload))
+        self._open[id] = _Errand(now_s, deadline_s)
+        return id
+
+    @property
+    def open(self) -> bool:
+        """Something asked in this session has not ended."""
+        return bool(self._open)
+
+    def cancel(self, id: str) -> None:
+        """Withdraw a request."""
+        self.link.cancel(id)
+        self._open.pop(id, None)
+        self._pieces.pop(id, None)
+
+    def poll(self, now_s: float) -> list[News]:
+        """What may be known at the session time `now_s` and was not before."""
+        if self._visible_s is not None:
+            self._wait(now_s)
+        known: list[News] = []
+        for event in self.link.poll():
+            errand = self._open.get(event.id)
+            early = errand is not None and not self._may_know(errand, now_s)
+            if early and event.kind is not EventKind.UNAVAILABLE:
+                errand.held.append(event)  # type: ignore[union-attr]
+            else:
+                known.append(self._news(event, now_s))
+        for errand in [e for e in self._open.values() if e.held and self._may_know(e, now_s)]:
+            known += [self._news(event, now_s) for event in errand.held]
+            errand.held.clear()
+        return known + self._given_up(now_s)
+
+    def _may_know(self, errand: _Errand, now_s: float) -> bool:
+        return self._visible_s is None or now_s >= self._visible_s(errand.asked_s) - 1e-9
+
+    def _wait(self, now_s: float) -> None:
+        """Wait in wall time for every answer that should be known by now."""
+        for id, errand in self._open.items():
+            if not self._may_know(errand, now_s):
+                continue
+            began_s = self._wall_s()
+            while not self.link.wait(id, SLICE_S):
+                waited_s = self._wall_s() - began_s
+                away = not self.link.connected and waited_s > CONNECT_S
+                if away or waited_s > errand.deadline_s:
+                    break
+
+    def _given_up(self, now_s: float) -> list[News]:
+        """Stepped clock: what did not come although it was waited for has expired."""
+        if self._visible_s is None:
+            return []
+        late = [id for id, errand in self._open.items() if self._may_know(errand, now_s)]
+        news = [News(id, "expired", NO_ANSWER, (NO_ANSWER,),
+                     latency_s=now_s - self._open[id].asked_s) for id in late]
+        for id in late:
+            self.cancel(id)
+        return news
+
+    def _news(self, event: AnswerEvent, now_s: float) -> News:
+        errand = self._open.get(event.id)
+        latency_s = None if errand is None else now_s - errand.asked_s
+        pieces = self._pieces.setdefault(event.id, [])
+        if event.text:
+            pieces.append(event.text)
+        status = "refused" if event.kind is EventKind.UNAVAILABLE else event.kind.value
+        sentences = tuple(pieces) if event.ends else ()
+        if event.kind in (EventKind.EXPIRED, EventKind.UNAVAILABLE):
+            sentences = (event.text,)
+        if event.ends:
+            self._open.pop(event.id, None)
+            self._pieces.pop(event.id, None)
+        return News(event.id, status, event.text, sentences, event.placement, event.source,
+                    latency_s)

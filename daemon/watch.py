@@ -1,0 +1,113 @@
+"""The watch: what happened to sensors, devices and link, what was shed, how long steps took.
+
+Each trouble is told once, aloud where that helps, until it is over; the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from daemon.session import Parts
+
+NO_SOUND = "I cannot hear you any more. The microphone is gone."
+NO_PICTURE = "I cannot see any more. The camera is gone."
+NO_LINK = "I have lost the connection."
+
+
+class Teller(Protocol):
+    """What the watch needs of the session."""
+
+    now_s: float
+
+    def emit(self, kind: str, text: str | None = None, **data: Any) -> None:
+        """An event of this micro-turn."""
+
+    def error(self, where: str, text: str) -> None:
+        """Something failed and the rest goes on."""
+
+    def notice(self, text: str, name: str) -> None:
+        """Something unasked to be said."""
+
+    def aside(self, job: Callable[[], None]) -> None:
+        """Work for the writer thread."""
+
+
+class Watch:
+    """Used by the step thread."""
+
+    def __init__(self, parts: Parts, teller: Teller) -> None:
+        self._parts = parts
+        self._tell = teller
+        self._link_up = False
+        self._troubles: dict[str, bool] = {}
+        self._shed: dict[str, int] = {}
+
+    def look(self, now_s: float) -> None:
+        """Once every micro-turn."""
+        parts = self._parts
+        if parts.sensors.is_due(now_s):
+            self._tell.aside(lambda: parts.sensors.due(now_s))
+        self._sensors(now_s)
+        self._trouble("microphone", parts.ears.microphone.problem, NO_SOUND)
+        self._trouble("camera", parts.camera.problem, NO_PICTURE)
+        self._trouble("speaker", parts.speaker.problem, "")
+        self._link()
+
+    def _sensors(self, now_s: float) -> None:
+        parts = self._parts
+        for change in parts.sensors.changes(now_s):
+            self._tell.emit("mute", what=change.what, muted=change.muted, by=change.by)
+            parts.mouth.earcon("muted" if change.muted else "accepted")
+            if change.muted and change.what == "microphone":
+                parts.ears.forget()
+        while parts.sensors.problems:
+            problem = parts.sensors.problems.popleft()
+            self._tell.error("mute", problem)
+            self._tell.notice(problem, "muted")
+
+    def _trouble(self, what: str, problem: str | None, sentence: str) -> None:
+        if (problem is not None) == self._troubles.get(what, False):
+            return
+        self._troubles[what] = problem is not None
+        if problem is not None:
+            self._tell.error(what, problem)
+            if sentence:
+                self._tell.notice(sentence, f"{what}_lost")
+
+    def _link(self) -> None:
+        up = self._parts.errands.link.connected
+        if up == self._link_up:
+            return
+        self._link_up = up
+        self._tell.emit("link", "connected" if up else "connection lost", up=up)
+        if not up:
+            self._parts.mouth.earcon("link_lost")
+            self._tell.notice(NO_LINK, "link_lost")
+
+    # -- figures ------------------------------------------------------------------------------
+
+    def totals(self) -> dict[str, int]:
+        """What was dropped since the start, by the names of the `shed` event."""
+        parts = self._parts
+        written = parts.writer.counters
+        return {
+            "video": parts.health.dropped_frames + parts.camera.dropped,
+            "turns": parts.health.dropped_turns,
+            "captions": written.captions_dropped,
+            "recording": written.turns_dropped,
+            "samples": parts.ears.microphone.lost_samples,
+        }
+
+    def report(self) -> None:
+        """Tell what was shed since the last report, and how long steps took."""
+        for what, total in self.totals().items():
+            count = total - self._shed.get(what, 0)
+            self._shed[what] = total
+            if count > 0:
+                self._tell.emit("shed", f"{count} x {what}", what=what, count=count)
+        health = self._parts.health
+        if health.turns:
+            self._tell.emit("stats", step_ms=health.step_ms(50), step_p95_ms=health.step_ms(95),
+                            step_max_ms=health.step_ms(100), turns=health.turns)
