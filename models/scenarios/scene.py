@@ -53,7 +53,7 @@ def drawn_backdrop(rng: np.random.Generator) -> np.ndarray:
         canvas[horizon:] = colour(rng)
     for cells in (4, 12, 40):
         coarse = rng.normal(0, rng.uniform(2, 25), (cells, cells, 3)).astype(np.float32)
-        if rng.random() < 0.6:
+        if rng.random() < 0.85:
             coarse = np.repeat(coarse[..., :1], 3, axis=2)
         texture = cv2.resize(coarse, CANVAS, interpolation=cv2.INTER_CUBIC)
         canvas = np.clip(canvas + texture, 0, 255).astype(np.uint8)

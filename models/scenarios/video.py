@@ -251,7 +251,7 @@ class ShardClips:
         self._loaded: dict[Path, dict[str, np.ndarray]] = {}
 
     def refresh(self) -> int:
-        """Load shards that appeared; returns the number of clips. 80 kB of memory a clip."""
+        """Load shards that appeared; returns the number of clips. 160 kB of memory a clip."""
         for file in sorted(self.path.glob("[0-9]*.npz")):
             if file not in self._loaded:
                 with np.load(file) as stored:
