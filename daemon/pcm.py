@@ -13,6 +13,8 @@ FULL_SCALE = 32768.0
 """int16 value that stands for 1.0."""
 TRIM_FLOOR_DB = -45.0
 """Below this level, against the loudest 5 ms, the ends of an utterance count as silence."""
+SILENCE_POWER = (4 / FULL_SCALE) ** 2
+"""Mean power below which nothing was said at all: a few steps of an int16."""
 TRIM_BLOCK = 80
 """Samples in which the level is judged when trimming: 5 ms."""
 TRIM_KEEP = 80
@@ -38,7 +40,8 @@ def resample(sound: np.ndarray, rate: int) -> np.ndarray:
         return sound
     import soxr
 
-    return soxr.resample(sound, rate, SAMPLE_RATE)
+    # In float: for int16 soxr adds dither, which is neither wanted nor the same twice.
+    return to_int16(soxr.resample(to_float(sound), rate, SAMPLE_RATE))
 
 
 def trim_silence(sound: np.ndarray) -> np.ndarray:
@@ -48,9 +51,9 @@ def trim_silence(sound: np.ndarray) -> np.ndarray:
         return sound
     shaped = to_float(sound[: blocks * TRIM_BLOCK]).reshape(blocks, TRIM_BLOCK)
     power = np.mean(shaped**2, axis=1)
-    loud = np.flatnonzero(power > power.max() * 10 ** (TRIM_FLOOR_DB / 10))
-    if len(loud) == 0:
+    if power.max() < SILENCE_POWER:
         return sound[:0]
+    loud = np.flatnonzero(power > power.max() * 10 ** (TRIM_FLOOR_DB / 10))
     start = max(0, loud[0] * TRIM_BLOCK - TRIM_KEEP)
     return sound[start : (loud[-1] + 1) * TRIM_BLOCK + TRIM_KEEP]
 
