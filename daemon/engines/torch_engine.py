@@ -43,8 +43,8 @@ class TorchEngine:
         self._names = tuple(OUTPUT_HEADS)
         try:
             weights = read_weights(path)
-        except OSError as error:
-            raise EngineMismatch(f"{path}: its weights cannot be read ({error.strerror}); "
+        except Exception as error:  # onnx has a class of its own for every failure
+            raise EngineMismatch(f"{path}: its weights cannot be read ({error}); "
                                  "next: get the weights again") from error
         unfit = self._net.load_state_dict(weights, strict=False)
         # the phone head serves training alone and is not exported

