@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,3 +102,29 @@ def test_value_that_json_cannot_hold_is_refused(tmp_path) -> None:
     with pytest.raises(TypeError, match="cannot be written as JSON"):
         log.write(Event(0.2, 0, "act", "x", {"slots": object()}))
     log.close()
+
+
+def literal_events() -> list[tuple[str, str, set[str]]]:
+    """(place, kind, fields) of every event that the source makes with a literal kind."""
+    made = []
+    for path in sorted((Path(__file__).resolve().parents[2] / "daemon").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            first = 2 if name == "Event" else 0
+            if (name not in ("emit", "Note", "Event") or len(node.args) <= first
+                    or not isinstance(node.args[first], ast.Constant)):
+                continue
+            fields = {word.arg for word in node.keywords if word.arg not in (None, "text", "data")}
+            for part in node.args:
+                if isinstance(part, ast.Dict):
+                    fields |= {key.value for key in part.keys if isinstance(key, ast.Constant)}
+            made.append((f"{path.name}:{node.lineno}", node.args[first].value, fields))
+    return made
+
+
+def test_every_event_in_the_source_is_documented() -> None:
+    for place, kind, names in literal_events():
+        assert kind in KINDS, place
+        assert names <= KINDS[kind].fields.keys(), place
