@@ -84,8 +84,10 @@ class Acts:
 
     def resumed(self) -> list[Effect]:
         """Once, before the first micro-turn: voice settings of the ledger."""
-        book = self._ledger.book
-        return [Volume(book.volume)] + ([Rate(book.rate)] if book.rate else [])
+        out: list[Effect] = [Volume(self._ledger.book.volume)]
+        if self._ledger.book.rate:
+            out.append(Rate(self._ledger.book.rate))
+        return out
 
     def apply(self, act: Act, heard: tuple[str, ...], now_s: float) -> list[Effect]:
         """Carry out an act; `heard` are the words of the last seconds, newest last.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 
 from daemon.turn import Act, Slots
@@ -69,7 +69,7 @@ class Verdict:
     """The command itself where the words form one, else all words since the name."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
     """Field of `Slots` -> values that the intent accepts (None: any), for every slot it has."""
     found: dict[str, tuple[str, ...] | None] = {}

@@ -55,10 +55,14 @@ def timer_note(id: str, text: str, change: str, due_s: float) -> Note:
 
 def log_entries(done: RepSet) -> list[Effect]:
     """A finished set for the workout log: its repetitions, and its weight where one was named."""
-    entries = [{"item": done.exercise, "number": done.count}] if done.count else []
-    if entries and done.weight:
-        entries.append({"item": done.exercise, "number": done.weight, "unit": done.unit or ""})
-    return [Delegate("workout_log", entry, silent=True) for entry in entries]
+    if not done.count:
+        return []
+    counted: dict[str, int | float | str | None] = {"item": done.exercise, "number": done.count}
+    entries: list[Effect] = [Delegate("workout_log", counted, silent=True)]
+    if done.weight:
+        weighed = counted | {"number": done.weight, "unit": done.unit}
+        entries.append(Delegate("workout_log", weighed, silent=True))
+    return entries
 
 
 def unlogged(ledger: Ledger, ended_before_s: float = float("inf")) -> list[Effect]:

@@ -72,7 +72,7 @@ def next_answer(ledger: Ledger, now_s: float, asked: bool, wearer_speaking: bool
     free = not wearer_speaking and ledger.voice is VoiceState.SILENT
     for answer in ledger.answers:
         waited_s = now_s - answer.ready_at_s
-        overdue = waited_s >= (ANSWER_PATIENCE_S if free else ANSWER_LIMIT_S)
+        overdue = waited_s >= (ANSWER_PATIENCE_S if free else ANSWER_LIMIT_S) - EARLY_S
         if asked or overdue or answer.placement == "interrupt":
             ledger.answers = tuple(a for a in ledger.answers if a.id != answer.id)
             return answer

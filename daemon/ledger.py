@@ -48,6 +48,9 @@ DELEGATION_FORGOTTEN_S = 600.0
 SET_FORGOTTEN_S = 1800.0
 """A set that was interrupted by a longer outage than this is finished rather than resumed."""
 
+EMPTY = Book()
+"""Of a wearer who has not yet asked for anything."""
+
 
 class LedgerError(RuntimeError):
     """A snapshot or its file cannot be used; the message says which and what to do."""
@@ -62,7 +65,7 @@ class Ledger:
     """In-memory state of the session; times are session seconds."""
 
     def __init__(self, wall: Callable[[], datetime] = local_time, *,
-                 addressing: Addressing = Addressing.FOLLOW_UP, book: Book = Book()) -> None:
+                 addressing: Addressing = Addressing.FOLLOW_UP, book: Book = EMPTY) -> None:
         """`wall` gives the date and clock, with a zone; `book` what to begin with."""
         self.wall = wall
         self.addressing = addressing

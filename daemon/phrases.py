@@ -16,10 +16,7 @@ _SINGULAR = {
     "newton metres": "newton metre", "foot pounds": "foot pound", "bar": "bar", "psi": "psi",
     "celsius": "celsius", "fahrenheit": "fahrenheit",
 }
-_ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
-    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
+_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
 
 YES = "yes?"
 CHECKING = "I'll check."
@@ -57,7 +54,7 @@ def number(n: int) -> str:
 
 def singular(noun: str) -> str:
     """One of a grammar's plural nouns."""
-    return _SINGULAR.get(noun, noun[:-1] if noun.endswith("s") else noun)
+    return _SINGULAR.get(noun, noun.removesuffix("s"))
 
 
 def amount(n: int, noun: str) -> str:

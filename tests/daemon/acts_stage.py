@@ -1,0 +1,76 @@
+"""A stage for acts: ledger, governor and a clock that micro-turns move."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from daemon import acts as fx
+from daemon.acts import Acts
+from daemon.events import Event, undocumented
+from daemon.governor import Governor
+from daemon.ledger import EMPTY, Book, Interval, Ledger, Reading, RepSet, Stopwatch, Timer
+from daemon.turn import TURN_S, Act, Floor, Slots
+from models import grammar
+
+START = datetime(2025, 11, 22, 10, 42, tzinfo=timezone.utc)
+BUSY = Book(
+    running=RepSet(1, "squats", 4.0, 7), stopwatch=Stopwatch(2.0),
+    finished=(RepSet(2, "curls", 1.0, 12, ended_at_s=9.0),),
+    timers=(Timer(3, "timer", "ten minutes", 600.0, 5.0, 605.0),
+            Timer(4, "reminder", "drink", 60.0, 5.0, 65.0)),
+    intervals=(Interval(5, "breathe", 30.0, 35.0),),
+    readings=(Reading(6, "valve", 42, "red", 5.5),), next_id=7,
+)
+
+
+class Stage:
+    """Acts with a ledger, and the session's clock, moved by micro-turns."""
+
+    def __init__(self, book: Book = EMPTY, **governor) -> None:
+        self.now_s = 10.0
+        self.ledger = Ledger(self.wall, book=book)
+        self.governor = Governor(**governor)
+        self.acts = Acts(self.ledger, self.governor, battery=lambda: 83)
+
+    def wall(self) -> datetime:
+        return START + timedelta(seconds=self.now_s if hasattr(self, "now_s") else 0.0)
+
+    def say(self, text: str, confidence: float = 0.95) -> list[fx.Effect]:
+        """The wearer says a command, and the network understands it."""
+        words = tuple(text.split())
+        parsed = grammar.parse(words)
+        assert parsed is not None, text
+        return self.act(parsed[0], words, confidence, **parsed[1])
+
+    def act(self, name: str, words: tuple[str, ...] = (), confidence: float = 0.95,
+            **slots) -> list[fx.Effect]:
+        effects = self.acts.apply(Act(name, Slots(**slots), confidence), words, self.now_s)
+        check_notes(effects)
+        return effects
+
+    def turns(self, n: int, floor: Floor = Floor.KEEP) -> list[tuple[float, fx.Effect]]:
+        """n micro-turns; what came, and when."""
+        out: list[tuple[float, fx.Effect]] = []
+        for _ in range(n):
+            self.now_s += TURN_S
+            effects = self.acts.tick(self.now_s, floor)
+            check_notes(effects)
+            out += [(self.now_s, e) for e in effects]
+        return out
+
+
+def check_notes(effects: list[fx.Effect]) -> None:
+    """Every note is an event as `daemon.events` describes it."""
+    for note in effects:
+        if isinstance(note, fx.Note):
+            assert undocumented(Event(0.0, 0, note.kind, note.text, note.data)) == []
+
+
+def texts(effects) -> list[str]:
+    return [e.text for e in (p[1] if isinstance(p, tuple) else p for p in effects)
+            if isinstance(e, fx.Say)]
+
+
+def outcome(effects: list[fx.Effect]) -> str:
+    return next(e.data["outcome"] for e in effects
+                if isinstance(e, fx.Note) and e.kind == "act")
