@@ -22,6 +22,7 @@ import paho.mqtt.client as paho
 
 from daemon.background import wire
 from daemon.background.mqtt import (
+    KEEPALIVE_S,
     BrokerOptions,
     connect,
     make_client,
@@ -149,6 +150,7 @@ class Link:
         key: Path | None = None,
         username: str | None = None,
         password_file: Path | None = None,
+        keepalive_s: int = KEEPALIVE_S,
         silence_s: float = wire.SILENCE_S,
         max_open: int = MAX_OPEN,
         monotonic: Callable[[], float] = time.monotonic,
@@ -160,6 +162,7 @@ class Link:
             broker_url: mqtt://localhost[:port], or mqtts://host[:port] anywhere.
             device: name of this device in topics; a stable one, the broker keeps its session.
             outbox_path: SQLite file; made when missing.
+            keepalive_s: longest silence before the broker calls the device lost, seconds.
             silence_s: publish again after so long without a sign of life, seconds.
             max_open: open delegations that are kept.
 
@@ -194,7 +197,7 @@ class Link:
         self._wire_client()
         self._writer = threading.Thread(target=self._write, name="outbox", daemon=True)
         self._writer.start()
-        connect(self._client, broker_url, SESSION_EXPIRY_S, RECEIVE_MAXIMUM)
+        connect(self._client, broker_url, SESSION_EXPIRY_S, RECEIVE_MAXIMUM, keepalive_s)
 
     @property
     def connected(self) -> bool:

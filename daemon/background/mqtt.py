@@ -18,7 +18,7 @@ from paho.mqtt.properties import Properties
 
 from daemon.background.wire import MAX_PACKET_BYTES
 
-KEEPALIVE_S = 20
+KEEPALIVE_S = 15
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
 
@@ -139,7 +139,13 @@ def _no_delay(client: paho.Client, userdata: Any, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def connect(client: paho.Client, url: str, session_expiry_s: int, receive_maximum: int) -> None:
+def connect(
+    client: paho.Client,
+    url: str,
+    session_expiry_s: int,
+    receive_maximum: int,
+    keepalive_s: int = KEEPALIVE_S,
+) -> None:
     """Begin to connect in paho's own thread, which goes on trying until the client is stopped.
 
     `session_expiry_s` above 0 asks for a session that outlives the connection. The first connect
@@ -153,7 +159,7 @@ def connect(client: paho.Client, url: str, session_expiry_s: int, receive_maximu
     client.connect_async(
         address.host,
         address.port,
-        keepalive=KEEPALIVE_S,
+        keepalive=keepalive_s,
         clean_start=session_expiry_s == 0,
         properties=properties,
     )

@@ -1,0 +1,1 @@
+"""What the worker can do: each tool takes plain values and returns a `Result`."""

@@ -1,0 +1,184 @@
+"""Find the section of a folder of Markdown manuals that a question is about. Nothing is rewritten:
+what is spoken is a sentence of the manual, figures and all, with manual and section named.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.background.spoken import stem, words_of
+from daemon.background.tools.result import Result
+
+HEADING_WEIGHT, TITLE_WEIGHT = 2.5, 0.5
+"""A word of a section's heading counts this much, one of the manual's title that."""
+K1, B = 1.2, 0.75
+"""BM25. Source: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009, 3.4."""
+MAX_FILES, MAX_FILE_BYTES = 1_000, 4_000_000
+_STOP = frozenset(
+    "a about am an and any are as at be been before by can could did do does for from had has have "
+    "hey how i if in is it its long many may me much must my need needed needs of often on or "
+    "please shall should so tagalong take takes tell that the them then there these they this "
+    "those time to up use used want was we were what when where which who why will with would "
+    "you your".split()
+)
+
+
+class ManualError(ValueError):
+    """A folder of manuals that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a manual."""
+
+    manual: str
+    heading: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All sentences."""
+        return " ".join(self.sentences)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """The best section for a question, with what tells how sure that is."""
+
+    section: Section
+    score: float
+    """BM25, 0 or more."""
+    margin: float
+    """How far the next section is behind, as a share of the score, 0 to 1."""
+    cover: float
+    """Share of the question's weight that occurs in the section, 0 to 1."""
+    heading: float
+    """Share of the heading's words that were asked for, 0 to 1."""
+
+
+def load_manuals(folder: Path) -> list[Section]:
+    """Sections of all Markdown files of a folder but README.md, in the order of their names.
+
+    Raises:
+        ManualError: no folder, or no section in it, or a file that cannot be read as UTF-8.
+    """
+    if not Path(folder).is_dir():
+        raise ManualError(f"manuals {folder}: no such folder; name one with --manuals DIR")
+    files = sorted(p for p in Path(folder).glob("*.md") if p.name.lower() != "readme.md")
+    sections: list[Section] = []
+    for path in files[:MAX_FILES]:
+        try:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise ManualError(f"manual {path}: larger than {MAX_FILE_BYTES} bytes; split it")
+            sections += parse_manual(path.read_text(encoding="utf-8"), path.stem)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManualError(f"manual {path}: {error}; expected readable UTF-8") from None
+    if not sections:
+        raise ManualError(f"manuals {folder}: no section in it; expected *.md with '## ' headings")
+    return sections
+
+
+def parse_manual(text: str, name: str) -> list[Section]:
+    """Sections of one Markdown text; `name` is its title when it has no line with `# `."""
+    title = re.search(r"^# +(.+)$", text, re.MULTILINE)
+    manual = title[1].strip() if title else name.replace("_", " ")
+    sections = []
+    for block in re.split(r"^##+ +", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = block.partition("\n")
+        sentences = _sentences(body)
+        if sentences:
+            sections.append(Section(manual, heading.strip(), sentences))
+    return sections
+
+
+def _sentences(body: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)", body):
+        line = re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "", " ".join(paragraph.split()))
+        found += [s for s in re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", line) if s]
+    return tuple(found)
+
+
+def terms_of(words: Sequence[str]) -> list[str]:
+    """Stems of the words that carry meaning."""
+    return [stem(w) for w in words if w not in _STOP]
+
+
+class ManualIndex:
+    """BM25 over the sections, for questions whose words are more or less sure."""
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self.sections = tuple(sections)
+        self._counts = [self._count(s) for s in sections]
+        self._lengths = [sum(c.values()) for c in self._counts]
+        self._mean_length = sum(self._lengths) / max(len(self._lengths), 1)
+        self._frequency: Counter[str] = Counter(t for c in self._counts for t in c)
+
+    @staticmethod
+    def _count(section: Section) -> dict[str, float]:
+        count: Counter[str] = Counter()
+        weighted = (
+            (section.manual, TITLE_WEIGHT),
+            (section.heading, HEADING_WEIGHT),
+            (section.text, 1.0),
+        )
+        for text, weight in weighted:
+            for term in terms_of(words_of(text)):
+                count[term] += weight  # type: ignore[assignment]
+        return dict(count)
+
+    def _rarity(self, term: str) -> float:
+        seen = self._frequency.get(term, 0)
+        return math.log(1 + (len(self.sections) - seen + 0.5) / (seen + 0.5))
+
+    def _score(self, at: int, terms: Mapping[str, float]) -> float:
+        count = self._counts[at]
+        norm = K1 * (1 - B + B * self._lengths[at] / self._mean_length)
+        return sum(
+            weight * self._rarity(t) * count[t] * (K1 + 1) / (count[t] + norm)
+            for t, weight in terms.items()
+            if t in count
+        )
+
+    def search(self, terms: Mapping[str, float]) -> Hit | None:
+        """The best section for stems with weights 0 to 1; None when nothing fits."""
+        scores = [self._score(i, terms) for i in range(len(self.sections))]
+        if not scores or max(scores) <= 0:
+            return None
+        best = max(range(len(scores)), key=scores.__getitem__)
+        second = max((s for i, s in enumerate(scores) if i != best), default=0.0)
+        weight = {t: w * self._rarity(t) for t, w in terms.items()}
+        inside = sum(w for t, w in weight.items() if t in self._counts[best])
+        heading = set(terms_of(words_of(self.sections[best].heading)))
+        return Hit(
+            section=self.sections[best],
+            score=scores[best],
+            margin=1 - second / scores[best],
+            cover=inside / max(sum(weight.values()), 1e-9),
+            heading=sum(terms.get(t, 0.0) for t in heading) / max(len(heading), 1),
+        )
+
+    def sentence(self, section: Section, terms: Mapping[str, float]) -> str:
+        """The sentence of a section that fits best, the first among equals."""
+
+        def fit(sentence: str) -> float:
+            own = set(terms_of(words_of(sentence)))
+            return sum(w * self._rarity(t) for t, w in terms.items() if t in own)
+
+        return max(section.sentences, key=fit)
+
+    def answer(self, hit: Hit, terms: Mapping[str, float]) -> Result:
+        """The sentence and where it stands."""
+        section = hit.section
+        source = f"{section.manual}, section {section.heading}"
+        card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
+        return Result(
+            (self.sentence(section, terms)[:2_000], f"From {source}."),
+            source=source[:200],
+            card=card,
+        )

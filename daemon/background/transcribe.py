@@ -1,0 +1,121 @@
+"""Words of a spoken question, each with how sure it is: PocketSphinx, no weights of our own.
+
+The question is decoded three times, as if by a longer, a normal and a shorter vocal tract (linear
+frequency warping), with the language model of `language`. What the three agree on is sure.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daemon.background.clip import CLIP_RATE
+from daemon.background.language import dictionary_text, question_model, read_dictionary
+from daemon.background.tools.manual_search import Section, terms_of
+
+WARPS = (None, 0.9, 1.1)
+"""Frequency warps that are tried; None is the voice as it is."""
+SURENESS_POWER = 0.5
+"""A word weighs its posterior to this power; found by trial."""
+_BLOCK = 320
+_PAUSE_S, _PAD_S, _LEAST_S = 1.0, 0.3, 0.3
+_OVER_FLOOR = 4.0
+_PRONUNCIATIONS = Path(__file__).with_name("pronunciations.txt")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was understood of a clip."""
+
+    text: str
+    """The words, decoded without a warp; "" when there was no speech."""
+    terms: dict[str, float]
+    """Stems of the words that carry meaning, with weights 0 to 1."""
+    passes: tuple[str, ...] = ()
+    """The words of each warp."""
+
+
+def last_utterance(clip: np.ndarray) -> np.ndarray:
+    """The last stretch of a clip (T,) int16 that is speech without a pause of 1 s; may be empty.
+
+    The level that counts as speech is 4 times the quietest tenth of the clip (amplitude), and at
+    least a twelfth of the loudest block.
+    """
+    blocks = clip[: clip.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK).astype(np.float32)
+    if not blocks.size:
+        return clip[:0]
+    level = np.sqrt((blocks * blocks).mean(axis=1))
+    threshold = max(np.percentile(level, 10) * _OVER_FLOOR, level.max() / 12, 30.0)
+    loud = np.flatnonzero(level > threshold)
+    if loud.size * _BLOCK < _LEAST_S * CLIP_RATE:
+        return clip[:0]
+    gaps = np.flatnonzero(np.diff(loud) * _BLOCK > _PAUSE_S * CLIP_RATE)
+    first = loud[gaps[-1] + 1] if gaps.size else loud[0]
+    pad = int(_PAD_S * CLIP_RATE)
+    return clip[max(0, first * _BLOCK - pad) : (loud[-1] + 1) * _BLOCK + pad]
+
+
+class Transcriber:
+    """Decoders for questions about a set of manuals. Thread-safe: one question at a time."""
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        """Build the models; takes about a second.
+
+        Raises:
+            ImportError: PocketSphinx is not installed.
+        """
+        import pocketsphinx
+
+        self._lock = threading.Lock()
+        models = Path(pocketsphinx.get_model_path()) / "en-us"
+        known = read_dictionary(models / "cmudict-en-us.dict") | read_dictionary(_PRONUNCIATIONS)
+        model = question_model(sections)
+        dictionary, unknown = dictionary_text(model.words, known)
+        model.drop(unknown)
+        self.unknown_words = tuple(unknown)
+        """Words of the manuals that cannot be recognised; add them to pronunciations.txt."""
+        with tempfile.TemporaryDirectory(prefix="tagalong-lm-") as folder:
+            arpa, words = Path(folder, "questions.arpa"), Path(folder, "questions.dict")
+            arpa.write_text(model.arpa(), encoding="utf-8")
+            words.write_text(dictionary, encoding="utf-8")
+            self._decoders = [self._decoder(pocketsphinx, models, arpa, words, w) for w in WARPS]
+
+    @staticmethod
+    def _decoder(pocketsphinx: Any, models: Path, arpa: Path, words: Path, warp: Any) -> Any:
+        more = {"warp_type": "inverse_linear", "warp_params": str(warp)} if warp else {}
+        return pocketsphinx.Decoder(
+            hmm=str(models / "en-us"), lm=str(arpa), dict=str(words), loglevel="FATAL", **more
+        )
+
+    def hear(self, clip: np.ndarray) -> Heard:
+        """Words of the last utterance of a clip, (T,) int16 at 16 kHz."""
+        speech = last_utterance(clip)
+        if not speech.size:
+            return Heard("", {})
+        with self._lock:
+            passes = [self._decode(decoder, speech.tobytes()) for decoder in self._decoders]
+        votes: Counter[str] = Counter()
+        for words in passes:
+            for word, posterior in words:
+                for term in terms_of([word]):
+                    votes[term] += posterior**SURENESS_POWER / len(passes)  # type: ignore[assignment]
+        texts = tuple(" ".join(word for word, _ in words) for words in passes)
+        return Heard(texts[0], {t: min(v, 1.0) for t, v in votes.items()}, texts)
+
+    @staticmethod
+    def _decode(decoder: Any, pcm: bytes) -> list[tuple[str, float]]:
+        decoder.start_utt()
+        decoder.process_raw(pcm, no_search=False, full_utt=True)
+        decoder.end_utt()
+        if decoder.hyp() is None:
+            return []
+        words = [(re.sub(r"\(\d+\)$", "", s.word), min(s.prob, 1.0)) for s in decoder.seg()]
+        return [(w, p) for w, p in words if w[0] not in "<[+"]
