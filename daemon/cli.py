@@ -155,7 +155,7 @@ def _ask_parsers(verbs: Any) -> None:
     status = _verb(verbs, "status", status_verb, "say how the running tagalong is")
     status.add_argument("--json", action="store_true", help="for programs")
     mute = _verb(verbs, "mute", mute_verb, "close the microphone, the camera, or both")
-    mute.add_argument("--for", dest="duration", metavar="10m", help="90s, 10m, 1h30m; else for good")
+    mute.add_argument("--for", dest="duration", metavar="10m", help="90s, 10m, 1h30m; else no end")
     unmute = _verb(verbs, "unmute", mute_verb, "open again what was muted")
     unmute.set_defaults(duration=None)
     for parser, name in ((mute, "mute"), (unmute, "unmute")):
@@ -188,7 +188,8 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except PermissionError:
-        raise ConfigError(f"{path}: may not be read by this user; next: ls -ld {path.parent}") from None
+        hint = f"next: ls -ld {path.parent}"
+        raise ConfigError(f"{path}: may not be read by this user; {hint}") from None
 
 
 def _options(arguments: argparse.Namespace, config: Config) -> RunOptions:

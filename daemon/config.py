@@ -1,7 +1,6 @@
 """One TOML file becomes one frozen tree; everything below the command line reads only this tree.
 
-Imports nothing of ours and reads no environment. Relative paths in a file are relative to that
-file's folder.
+Imports nothing of ours, reads no environment. Relative paths count from the file's folder.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ BROKER_SCHEMES = {"mqtt": 1883, "mqtts": 8883}  # and their default ports
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names file, key, value and what is allowed."""
+    """A configuration that cannot be used; names file, key, value and what is allowed."""
 
 
 def _from_folder(path: Path, info: ValidationInfo) -> Path:
@@ -102,7 +101,7 @@ class CameraConfig(Section):
     """Where pictures come in."""
 
     device: str = Field("auto", min_length=1)
-    """`auto`, `none`, `/dev/videoN`, `picamera2`, `argus`, a video file or an `rtsp://` address."""
+    """`auto`, `none`, `/dev/videoN`, `picamera2`, `argus`, a video file or `rtsp://...`."""
     fps: int = Field(10, ge=1, le=60)
     """Frames a second asked of the camera; tagalong uses at most 10."""
     rotate: Literal[0, 90, 180, 270] = 0
@@ -376,7 +375,8 @@ def _allowed(problem: Any, keys: list[str]) -> str:
     """What the field that was refused accepts, from its own declaration."""
     if problem["type"] == "value_error":
         return _reason(problem)
-    field = Config.model_fields[keys[0]].annotation.model_fields[keys[1]]  # type: ignore[union-attr]
+    section: Any = Config.model_fields[keys[0]].annotation
+    field = section.model_fields[keys[1]]
     schema = _schema(keys[0], keys[1])
     if "enum" in schema:
         return "one of " + ", ".join(str(choice) for choice in schema["enum"])
@@ -392,8 +392,8 @@ def _allowed(problem: Any, keys: list[str]) -> str:
 
 def _schema(section: str, key: str) -> dict[str, Any]:
     """JSON schema of one key; of an optional one, the part that is not null."""
-    model = Config.model_fields[section].annotation
-    schema: dict[str, Any] = model.model_json_schema()["properties"][key]  # type: ignore[union-attr]
+    model: Any = Config.model_fields[section].annotation
+    schema: dict[str, Any] = model.model_json_schema()["properties"][key]
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
             return {**schema, **choice}

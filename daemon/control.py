@@ -119,7 +119,7 @@ class ControlServer:
 def mute_handlers(
     mute: MuteControl, now: Callable[[], float], status: Callable[[], dict[str, Any]]
 ) -> dict[str, Handler]:
-    """The verbs of a daemon: `now` is the clock that `mute` lives by, `status` the rest of the report."""
+    """A daemon's verbs: `now` is the clock that `mute` lives by, `status` the rest of a report."""
 
     def on_status(_: dict[str, Any]) -> dict[str, Any]:
         return {"sensors": mute.status(now()), **status()}

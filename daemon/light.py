@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from daemon.mute import Sensor
 
 
-class LightError(Exception):
+class LightError(OSError):
     """The light did not do as it was told; the message names it, the cause and the next step."""
 
 
@@ -215,6 +215,20 @@ class SensorLight:
             self._release_quietly(sensor)
 
         return open_lit, close_lit
+
+    def follower(self, sensor: Sensor) -> Callable[[bool], None]:
+        """For devices that switch the light themselves: True before opening, False after closing.
+
+        Raises LightError, which is an OSError, where the lamp does not follow.
+        """
+
+        def follow(on: bool) -> None:
+            if on:
+                self.acquire(sensor)
+            else:
+                self.release(sensor)
+
+        return follow
 
     def _set(self, on: bool) -> None:
         try:

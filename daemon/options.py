@@ -20,6 +20,10 @@ MEDIA_SUFFIXES = frozenset(
 """Endings that make a name without a folder a file rather than a device."""
 
 
+DEVICE_PREFIXES = ("hw:", "plughw:", "gst:", "argus", "picamera2")
+"""Beginnings that make a name a device, whatever signs follow."""
+
+
 class Source(Enum):
     """What a `--microphone`, `--camera` or `--speaker` names."""
 
@@ -27,6 +31,8 @@ class Source(Enum):
     DEVICE = "device"
     FILE = "file"
     URL = "url"
+    SYNTHETIC = "synthetic"
+    """Made by the program itself."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,16 @@ class RunOptions:
 
 def source_kind(name: str) -> Source:
     """Tell devices, files and addresses apart: by their form only, nothing is opened."""
-    if name == "none":
-        return Source.NONE
+    if name in ("none", "synthetic"):
+        return Source(name)
+    if name.startswith(DEVICE_PREFIXES):
+        return Source.DEVICE
     if "://" in name:
         return Source.URL
     path = Path(name)
     if path.parts[:2] == ("/", "dev"):
         return Source.DEVICE
-    if path.suffix.lower() in MEDIA_SUFFIXES or (os.sep in name and not name.startswith("hw:")):
+    if path.suffix.lower() in MEDIA_SUFFIXES or (os.sep in name):
         return Source.FILE
     return Source.DEVICE
 

@@ -100,7 +100,8 @@ def _break(client: Any) -> None:
 
 
 def _embedded() -> Result:
-    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    sbin = "/usr/sbin:/usr/local/sbin"
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path=sbin)
     if program is None and (default_cache() / "usr/sbin/mosquitto").is_file():
         program = str(default_cache() / "usr/sbin/mosquitto")
     if program is None:

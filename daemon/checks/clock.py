@@ -24,7 +24,8 @@ class Clock:
         """Ask both."""
         resolution_s = time.get_clock_info("monotonic").resolution
         if resolution_s > WORST_RESOLUTION_S:
-            return fail(f"monotonic clock ticks every {resolution_s * 1e3:g} ms", "dmesg | grep clock")
+            text = f"monotonic clock ticks every {resolution_s * 1e3:g} ms"
+            return fail(text, "dmesg | grep clock")
         unix_s = time.time() if self.unix_s is None else self.unix_s
         date = time.strftime("%Y-%m-%d", time.gmtime(unix_s))
         if unix_s < OLDEST_UNIX_S:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from daemon.checks.base import Result, fail, ok, warn
-from daemon.checks.hardware import (
-    AudioDevice,
-    AudioMissing,
-    audio_devices,
-    find_audio,
-    port_audio,
-    quiet_stderr,
-)
 from daemon.options import Source, source_kind
+from daemon.senses.errors import DeviceLost
 
-LISTEN_S = 0.4
-INSTALL = "sudo apt install portaudio19-dev && pip install PyAudio"
+LISTEN_S = 0.5
+OPEN_S = 2.0
+"""Longest wait for the first sound."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +22,8 @@ class Microphone:
 
     device: str
     muted: bool = False
+    running: bool = False
+    """A running daemon holds the device."""
     name: str = "microphone"
 
     def run(self) -> Result:
@@ -41,42 +37,40 @@ class Microphone:
             return ok(f"reads {self.device}") if found else missing
         if self.muted:
             return ok("muted, so it was not opened")
+        if self.running:
+            return ok("held by the running tagalong; see tagalong status")
         try:
-            with port_audio() as audio:
-                return self._listen(audio)
-        except AudioMissing as error:
-            return fail(str(error), INSTALL)
-
-    def _listen(self, audio: Any) -> Result:
-        device = find_audio(audio_devices(audio), self.device, recording=True)
-        if device is None:
-            return _none(self.device)
-        try:
-            peak = _peak(audio, device)
-        except OSError as error:
-            return fail(f"{device.name} does not open: {error}", "tagalong status; tagalong devices")
-        if peak == 0:
-            return warn(f"{device.name} gives only zeros: muted in the mixer?", "alsamixer -V capture")
-        return ok(f"{device.name}, peak {peak * 100 // 32768} % of full scale")
+            return _listen(self.device)
+        except DeviceLost as error:
+            return fail(str(error), "tagalong devices; or tagalong run --microphone none")
 
 
-def _peak(audio: Any, device: AudioDevice) -> int:
-    """Largest sample (0 to 32768) of a moment. Raises OSError where the device does not open."""
-    import pyaudio
+def _listen(device: str) -> Result:
+    """Open it as a run does and look at the largest sample."""
+    from daemon.senses.sound_card import DeviceStream
 
-    rate = int(device.rate_hz)
-    with quiet_stderr():
-        stream = audio.open(
-            rate, 1, pyaudio.paInt16, input=True, input_device_index=device.index
-        )
-        try:
-            data = stream.read(int(rate * LISTEN_S), exception_on_overflow=False)
-        finally:
-            stream.close()
-    return max((abs(sample) for sample in array("h", data)), default=0)
+    peaks: list[int] = []
+
+    def heard(data: bytes | None, _frames: int) -> None:
+        peaks.append(max((abs(sample) for sample in array("h", data or b"")), default=0))
+
+    name = None if device == "default" else device
+    stream = DeviceStream(True, name, None, heard, lambda: None, time.monotonic)
+    stream.open()
+    try:
+        started = time.monotonic()
+        while not peaks and time.monotonic() - started < OPEN_S:
+            time.sleep(0.02)
+        time.sleep(LISTEN_S)
+    finally:
+        stream.close()
+    return _judge(stream.what, stream.rate, peaks)
 
 
-def _none(wanted: str) -> Result:
-    if wanted == "default":
-        return fail("no microphone was found", "tagalong run --microphone none")
-    return fail(f"no microphone is called {wanted!r}", "tagalong devices")
+def _judge(what: str, rate: int, peaks: list[int]) -> Result:
+    if not peaks:
+        return fail(f"the {what} opens and gives no sound", "tagalong devices")
+    peak = max(peaks)
+    if peak == 0:
+        return warn(f"the {what} gives only zeros: muted in the mixer?", "alsamixer -V capture")
+    return ok(f"{what} at {rate} Hz, peak {peak * 100 / 32768:.1f} % of full scale")

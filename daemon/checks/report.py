@@ -8,14 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from daemon.checks.base import Check, Level, Result, run_check
-from daemon.checks.hardware import (
-    AudioDevice,
-    AudioMissing,
-    audio_devices,
-    libcamera_names,
-    port_audio,
-    video_devices,
-)
+from daemon.senses.errors import DeviceLost
 
 MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL"}
 
@@ -54,27 +47,24 @@ def _plain(name: str, result: Result) -> dict[str, str]:
 
 def list_devices(as_json: bool = False) -> int:
     """Print what there is and how the configuration names it; returns the exit code."""
-    problem = ""
-    sounds: list[AudioDevice] = []
+    from daemon.senses.camera import find_cameras
+    from daemon.senses.sound_card import list_devices as sound_devices
+
+    sounds, problem = [], ""
     try:
-        with port_audio() as audio:
-            sounds = audio_devices(audio)
-    except AudioMissing as error:
-        problem = f"{error}. Next: sudo apt install portaudio19-dev && pip install PyAudio"
-    videos = [device for device in video_devices() if device.captures]
-    cameras = libcamera_names()
+        sounds = sound_devices()
+    except DeviceLost as error:
+        problem = str(error)
+    cameras = find_cameras()
     if as_json:
-        videos_plain = [{"path": str(device.path), "name": device.name} for device in videos]
-        plain = {"sound": [asdict(d) for d in sounds], "video": videos_plain, "libcamera": cameras}
+        plain = {"sound": [asdict(d) for d in sounds], "cameras": [asdict(c) for c in cameras]}
         print(json.dumps(plain | ({"problem": problem} if problem else {}), indent=2))
         return 0
-    inputs = [f'"{d.name}"  {d.inputs} channels, {d.rate_hz:g} Hz' for d in sounds if d.inputs]
-    outputs = [f'"{d.name}"  {d.outputs} channels, {d.rate_hz:g} Hz' for d in sounds if d.outputs]
-    pictures = [f'"{device.path}"  {device.name}' for device in videos]
-    pictures += [f'"picamera2"  {name}' for name in cameras]
+    inputs = [f'"{d.name}"  {d.inputs} channels, {d.rate} Hz' for d in sounds if d.inputs]
+    outputs = [f'"{d.name}"  {d.outputs} channels, {d.rate} Hz' for d in sounds if d.outputs]
     print(_section("microphones (--microphone)", inputs, problem))
     print(_section("loudspeakers (--speaker)", outputs, problem))
-    print(_section("cameras (--camera)", pictures, ""))
+    print(_section("cameras (--camera)", [f'"{c.spec}"  {c.name}' for c in cameras], ""))
     return 0
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from daemon.checks.base import Result, fail, ok
-from daemon.checks.hardware import (
-    AudioMissing,
-    audio_devices,
-    find_audio,
-    port_audio,
-    quiet_stderr,
-)
-from daemon.checks.microphone import INSTALL
 from daemon.options import Source, source_kind
+from daemon.senses.errors import DeviceLost
+
+OPEN_S = 2.0
+"""Longest wait until it asks for sound."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,8 @@ class Speaker:
     """Opens the device the way a run does."""
 
     device: str
+    running: bool = False
+    """A running daemon holds the device."""
     name: str = "speaker"
 
     def run(self) -> Result:
@@ -32,38 +31,37 @@ class Speaker:
         if kind is Source.NONE:
             return ok("switched off (speaker.device = none)")
         if kind is Source.FILE:
-            return self._file(Path(self.device).absolute())
+            return _file(Path(self.device).absolute())
+        if self.running:
+            return ok("held by the running tagalong; see tagalong status")
         try:
-            with port_audio() as audio:
-                return self._open(audio)
-        except AudioMissing as error:
-            return fail(str(error), INSTALL)
-
-    def _file(self, path: Path) -> Result:
-        if os.access(path.parent, os.W_OK):
-            return ok(f"writes {path}")
-        return fail(f"{path.parent} may not be written", f"ls -ld {path.parent}")
-
-    def _open(self, audio: Any) -> Result:
-        import pyaudio
-
-        device = find_audio(audio_devices(audio), self.device, recording=False)
-        if device is None:
-            return _none(self.device)
-        rate = int(device.rate_hz)
-        try:
-            with quiet_stderr():
-                stream = audio.open(
-                    rate, 1, pyaudio.paInt16, output=True, output_device_index=device.index
-                )
-                stream.write(bytes(2 * (rate // 20)))
-                stream.close()
-        except OSError as error:
-            return fail(f"{device.name} does not open: {error}", "tagalong devices")
-        return ok(f"{device.name} at {rate} Hz")
+            return _open(self.device)
+        except DeviceLost as error:
+            return fail(str(error), "tagalong devices; or tagalong run --speaker none")
 
 
-def _none(wanted: str) -> Result:
-    if wanted == "default":
-        return fail("no loudspeaker was found", "tagalong run --speaker none")
-    return fail(f"no loudspeaker is called {wanted!r}", "tagalong devices")
+def _file(path: Path) -> Result:
+    if os.access(path.parent, os.W_OK):
+        return ok(f"writes {path}")
+    return fail(f"{path.parent} may not be written", f"ls -ld {path.parent}")
+
+
+def _open(device: str) -> Result:
+    from daemon.senses.sound_card import DeviceStream
+
+    asked = threading.Event()
+
+    def silence(_data: bytes | None, frames: int) -> bytes:
+        asked.set()
+        return bytes(2 * frames * stream.channels)
+
+    name = None if device == "default" else device
+    stream = DeviceStream(False, name, None, silence, lambda: None, time.monotonic)
+    stream.open()
+    try:
+        plays = asked.wait(OPEN_S)
+    finally:
+        stream.close()
+    if not plays:
+        return fail(f"the {stream.what} opens and plays nothing", "tagalong devices")
+    return ok(f"{stream.what} at {stream.rate} Hz")

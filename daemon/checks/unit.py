@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon.checks.base import Result, fail, ok, warn
 
 UNIT = "tagalong.service"
-FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
+FOLDERS = tuple(Path(top) / "systemd/system" for top in ("/etc", "/usr/lib", "/lib"))
 BOOTED = Path("/run/systemd/system")
 """Source: sd_booted(3)."""
 

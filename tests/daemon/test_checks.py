@@ -22,8 +22,7 @@ from daemon.checks.clock import Clock
 from daemon.checks.config import Configuration
 from daemon.checks.disk import Disk
 from daemon.checks.engine import EngineLoads
-from daemon.checks.gpu import Gpu
-from daemon.checks.hardware import AudioDevice, find_audio, jetpack, video_devices
+from daemon.checks.gpu import Gpu, jetpack
 from daemon.checks.light import ButtonReads, Light
 from daemon.checks.microphone import Microphone
 from daemon.checks.packages import Packages
@@ -130,25 +129,12 @@ def test_microphone_and_speaker(clip: Path, tmp_path: Path) -> None:
     expect(Microphone(str(clip)), Level.OK, "reads")
     expect(Microphone(str(tmp_path / "b.wav")), Level.FAIL, "there is no such file")
     expect(Microphone("default", muted=True), Level.OK, "muted, so it was not opened")
-    expect(Microphone("no such microphone"), Level.FAIL, "")
+    expect(Microphone("default", running=True), Level.OK, "held by the running tagalong")
+    expect(Microphone("no such microphone"), Level.FAIL, "microphone")
     expect(Speaker("none"), Level.OK, "switched off")
     expect(Speaker(str(tmp_path / "out.wav")), Level.OK, "writes")
     expect(Speaker(str(tmp_path / "no" / "out.wav")), Level.FAIL, "may not be written")
-    expect(Speaker("no such loudspeaker"), Level.FAIL, "")
-
-
-def test_sound_devices_are_found_by_number_name_and_part() -> None:
-    devices = [
-        AudioDevice(0, "HDMI", 0, 8, 48000.0),
-        AudioDevice(1, "USB Glasses: Audio", 1, 2, 16000.0),
-        AudioDevice(2, "default", 2, 2, 44100.0),
-    ]
-    assert find_audio(devices, "default", recording=True) is devices[2]
-    assert find_audio(devices[:2], "default", recording=True) is devices[1]
-    assert find_audio(devices, "glasses", recording=True) is devices[1]
-    assert find_audio(devices, "0", recording=False) is devices[0]
-    assert find_audio(devices, "0", recording=True) is None
-    assert find_audio([], "default", recording=True) is None
+    expect(Speaker("no such loudspeaker"), Level.FAIL, "loudspeaker")
 
 
 def movie(path: Path, level: int) -> Path:
@@ -169,15 +155,19 @@ def movie(path: Path, level: int) -> Path:
 def test_camera(tmp_path: Path, clip: Path) -> None:
     expect(Camera("none"), Level.OK, "switched off")
     expect(Camera("/dev/video0", muted=True), Level.OK, "muted, so it was not opened")
-    expect(Camera(str(movie(tmp_path / "grey.mp4", 128))), Level.OK, "64x48, mean level 1")
+    expect(Camera(str(movie(tmp_path / "grey.mp4", 128))), Level.OK, "mean level 1")
     expect(Camera(str(movie(tmp_path / "dark.mp4", 0))), Level.WARN, "too dark")
-    expect(Camera(str(tmp_path / "gone.mp4")), Level.FAIL, "gives no picture")
-    expect(Camera(str(clip)), Level.FAIL, "gives no picture")
-    expect(Camera("rtsp://127.0.0.1:9/none"), Level.FAIL, "gives no picture")
-    expect(Camera("/dev/video99"), Level.FAIL, "there is no camera /dev/video99")
-    expect(Camera("/dev/null"), Level.FAIL, "is no camera")
-    (tmp_path / "video0").write_text("")
-    assert video_devices(tmp_path) == []
+    expect(Camera(str(tmp_path / "gone.mp4")), Level.FAIL, "gone.mp4")
+    expect(Camera(str(clip)), Level.FAIL, "a.wav")
+    expect(Camera("rtsp://127.0.0.1:9/none", open_s=0.5), Level.FAIL, "127.0.0.1:9")
+    expect(Camera("/dev/video99", open_s=0.5), Level.FAIL, "/dev/video99")
+    expect(Camera("/dev/video99", running=True), Level.OK, "held by the running tagalong")
+    expect(Camera("synthetic"), Level.OK, "synthetic, mean level")
+
+
+def test_the_doctor_too_lights_the_light_or_leaves_the_camera_closed(tmp_path: Path) -> None:
+    light = LightConfig(kind="led", led=tmp_path / "no-led")
+    expect(Camera("/dev/video99", light=light, open_s=0.5), Level.FAIL, "recording light cannot")
 
 
 def test_voice() -> None:

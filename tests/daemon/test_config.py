@@ -32,7 +32,8 @@ def test_defaults_need_no_file() -> None:
 
 def test_values_are_read_and_the_tree_is_frozen(tmp_path: Path) -> None:
     path = tmp_path / "tagalong.toml"
-    path.write_text('[broker]\nurl = "mqtts://b.example"\nca_file = "ca.pem"\n[voice]\nvolume = 1\n')
+    broker = '[broker]\nurl = "mqtts://b.example"\nca_file = "ca.pem"\n'
+    path.write_text(broker + "[voice]\nvolume = 1\n")
     config = load_config(path)
     assert (config.broker.tls, config.broker.host, config.broker.port) == (True, "b.example", 8883)
     assert config.broker.ca_file == tmp_path / "ca.pem"
@@ -54,7 +55,7 @@ def test_values_are_read_and_the_tree_is_frozen(tmp_path: Path) -> None:
         ("[engine]\nweights = 3", "engine.weights = 3: must be text (Exported model"),
         ("[addressing]\nmode = 'x'", "addressing.mode = 'x': must be one of name, follow_up, open"),
         ("[broker]\nurl = 'http://h'", "broker.url = 'http://h': must be none, embedded, mqtt://"),
-        ("[broker]\nurl = 'mqtt://[::1]:99999'", "must be an address whose port is from 1 to 65535"),
+        ("[broker]\nurl = 'mqtt://[::1]:99999'", "must be an address whose port is from 1 to"),
         ("[broker]\nurl = 'mqtt://h.example'", "must be mqtts://HOST[:PORT] away from this mach"),
         ("[broker]\nurl = 'mqtt://u:p@h'", "without a password in it"),
         ("[broker]\ndevice = 'a/#'", "broker.device = 'a/#': must be text of small letters"),
@@ -108,6 +109,9 @@ def test_every_key_is_documented() -> None:
         ("hw:CARD=x/y", Source.DEVICE),
         ("/dev/video0", Source.DEVICE),
         ("USB Audio 2.0", Source.DEVICE),
+        ("gst:v4l2src device=/dev/video0", Source.DEVICE),
+        ("picamera2:1", Source.DEVICE),
+        ("synthetic", Source.SYNTHETIC),
         ("squats.wav", Source.FILE),
         ("in/squats", Source.FILE),
         ("rtsp://glasses/1", Source.URL),

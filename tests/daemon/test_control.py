@@ -71,7 +71,9 @@ def test_refusals_say_why(server: ControlServer, tmp_path: Path, mute: MuteContr
     assert not mute.muted(Sensor.CAMERA)
 
 
-@pytest.mark.parametrize("line", [b"{", b"[]", b"3", b'{"verb": "dance"}', b'{"verb": []}', b"\xff"])
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]", b"3", b'{"verb": "dance"}', b'{"verb": []}', b"\xff"]
+)
 def test_what_is_not_understood_is_answered(
     server: ControlServer, tmp_path: Path, line: bytes
 ) -> None:

@@ -74,6 +74,18 @@ def test_an_led_that_ignores_what_is_written_is_no_light(led: Path) -> None:
         LedLamp(led).set(True)
 
 
+def test_a_follower_is_switched_by_the_device_itself(led: Path) -> None:
+    follow = SensorLight(LedLamp(led)).follower(CAM)
+    follow(False)
+    follow(True)
+    assert brightness(led) == 255
+    follow(False)
+    assert brightness(led) == 0
+    (led / "max_brightness").unlink()
+    with pytest.raises(OSError, match="capture"):
+        follow(True)
+
+
 def test_a_camera_that_does_not_open_leaves_the_light_off(led: Path) -> None:
     def broken() -> None:
         raise OSError("no such camera")

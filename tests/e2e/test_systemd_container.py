@@ -91,8 +91,8 @@ def _make_root(kept: Path) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         fresh = Path(folder) / "root"
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename(), str(fresh)]
-        made = subprocess.run(command, capture_output=True, text=True, timeout=400)
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename()]
+        made = subprocess.run([*command, str(fresh)], capture_output=True, text=True, timeout=400)
         if made.returncode != 0:
             last = (made.stdout.strip().splitlines() or ["no message"])[-1]
             pytest.skip(f"debootstrap could not make the container's root: {last}")
