@@ -21,7 +21,7 @@ from daemon import (
     acts_voice,
     phrases,
 )
-from daemon.acts_check import Decision, Verdict, check, command_words
+from daemon.acts_check import Decision, Verdict, check, command_words, warm_up
 from daemon.acts_desk import Desk, Handler, timer_note, unlogged
 from daemon.acts_effects import (
     Bookmark,
@@ -81,6 +81,7 @@ class Acts:
         if governor.quiet and not ledger.book.quiet:
             ledger.change(quiet=True)
         governor.quiet = ledger.book.quiet
+        warm_up()
 
     def resumed(self) -> list[Effect]:
         """Once, before the first micro-turn: voice settings of the ledger."""

@@ -16,7 +16,11 @@ _SINGULAR = {
     "newton metres": "newton metre", "foot pounds": "foot pound", "bar": "bar", "psi": "psi",
     "celsius": "celsius", "fahrenheit": "fahrenheit",
 }
-_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"]
+_ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+    "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+    "eighteenth", "nineteenth", "twentieth",
+)
 
 YES = "yes?"
 CHECKING = "I'll check."

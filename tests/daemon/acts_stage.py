@@ -8,7 +8,16 @@ from daemon import acts as fx
 from daemon.acts import Acts
 from daemon.events import Event, undocumented
 from daemon.governor import Governor
-from daemon.ledger import EMPTY, Book, Interval, Ledger, Reading, RepSet, Stopwatch, Timer
+from daemon.ledger import (
+    EMPTY,
+    Book,
+    Interval,
+    Ledger,
+    Reading,
+    RepSet,
+    Stopwatch,
+    Timer,
+)
 from daemon.turn import TURN_S, Act, Floor, Slots
 from models import grammar
 
