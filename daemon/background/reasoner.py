@@ -13,7 +13,7 @@ import numpy as np
 
 from daemon.background.spoken import words_of
 from daemon.background.tools.calculate import calculate, calculate_words
-from daemon.background.tools.convert import convert, convert_words
+from daemon.background.tools.convert import convert, convert_words, load_units
 from daemon.background.tools.manual_search import Hit, ManualIndex, load_manuals, terms_of
 from daemon.background.tools.result import Result, not_caught
 from daemon.background.tools.workout_log import WorkoutLog
@@ -56,6 +56,7 @@ class PlainReasoner:
         self.index = ManualIndex(sections)
         self.transcriber = Transcriber(sections)
         self.workout_log = WorkoutLog(workout_db)
+        load_units()
 
     def close(self) -> None:
         """Close the workout log."""

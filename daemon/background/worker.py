@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -161,7 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--with-parent", action="store_true", help="stop when standard input is closed"
     )
     given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    level = logging.WARNING if given.with_parent else logging.INFO
+    logging.basicConfig(level=level, format="%(levelname)s %(message)s")
     stop = threading.Event()
     if given.with_parent:
         threading.Thread(target=_wait_for_parent, args=(stop,), daemon=True).start()
@@ -187,7 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _wait_for_parent(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock would be held by this thread when the interpreter ends.
+    while os.read(0, 4_096):
+        continue
     stop.set()
 
 

@@ -57,7 +57,8 @@ _ASKED = re.compile(r"^(?:how (?:much|many) is|what is|convert)?\s*(.+?)\s+(?:in
 
 
 @lru_cache(maxsize=1)
-def _registry() -> Any:
+def load_units() -> Any:
+    """pint's registry; the first call takes about a second."""
     import pint
 
     return pint.UnitRegistry()
@@ -82,7 +83,7 @@ def convert(arguments: Mapping[str, int | float | str | None]) -> Result:
 
 
 def _convert(number: float, unit: str, unit2: str, spoken: str, spoken2: str) -> Result:
-    registry = _registry()
+    registry = load_units()
     quantity = registry.Quantity(number, registry.parse_units(unit))
     target = registry.parse_units(unit2)
     if quantity.dimensionality != registry.Quantity(1, target).dimensionality:
