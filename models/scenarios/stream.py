@@ -3,7 +3,8 @@
 A stream simulates the daemon as far as the network sees it: what it says takes time and shows in
 the state, tasks start and end, follow-up windows open and close. One speech event follows another;
 each knows its words with their end times and the act that it calls for, if it was meant for
-tagalong. Everything is drawn from one numpy Generator, so a stream is reproduced by its seed.
+tagalong. Everything is drawn from one numpy Generator, so a stream is reproduced by its seed, up to
+espeak-ng's own noise generator, whose state outlives a sentence.
 """
 
 from __future__ import annotations
@@ -237,7 +238,7 @@ def _take_floor(sim: _Simulation, onset_s: float, end_s: float) -> None:
 def _yield_floor(sim: _Simulation, onset_s: float) -> None:
     """The speech that began at onset_s was an interruption: silent one micro-turn later."""
     k = _turn(onset_s + ONSET_S)
-    if k < TURNS and sim.floors.get(k) == DUCK and k + 1 < TURNS:
+    if k + 1 < TURNS and sim.floors.get(k) == DUCK and sim.voice[k + 1]:
         sim.floors[k + 1] = YIELD
         was = np.flatnonzero(sim.voice[k + 2 :] == SILENT)
         stop = k + 2 + (was[0] if len(was) else TURNS - k - 2)

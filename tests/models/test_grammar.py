@@ -1,0 +1,73 @@
+"""The grammar: what is sampled is parsed back, numbers and slots survive both ways."""
+
+import numpy as np
+import pytest
+
+from models import grammar, tokens
+
+pytestmark = pytest.mark.unit
+
+
+def test_at_least_forty_intents():
+    assert len(grammar.INTENTS) >= 40
+
+
+@pytest.mark.parametrize("intent", list(grammar.INTENTS))
+def test_sampled_commands_parse_to_their_intent_and_slots(intent):
+    rng = np.random.default_rng(1)
+    for _ in range(25):
+        command = grammar.sample(rng, intent)
+        assert grammar.parse(command.words) == (intent, command.slots), command.words
+
+
+@pytest.mark.parametrize("intent", list(grammar.INTENTS))
+def test_a_pause_is_only_offered_where_the_words_so_far_are_no_command(intent):
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        command = grammar.sample(rng, intent)
+        assert all(grammar.parse(command.words[:n]) is None for n in command.prefix_safe)
+
+
+def test_every_number_survives_its_words():
+    for n in range(1000):
+        assert grammar.parse_number(grammar.number_words(n)) == n
+    assert grammar.parse_number("a hundred and five".split()) == 105
+    assert grammar.parse_number("hundred".split()) is None
+    with pytest.raises(ValueError, match="0 to 999"):
+        grammar.number_words(1000)
+
+
+def test_slots_survive_their_classes():
+    rng = np.random.default_rng(3)
+    for intent in grammar.INTENTS:
+        slots = grammar.sample(rng, intent).slots
+        assert tokens.decode_slots(tokens.encode_slots(slots)) == slots
+        assert set(slots) <= tokens.slot_fields(intent)
+
+
+@pytest.mark.parametrize("text, extendable", [
+    ("stop", True), ("count my squats", False), ("how many", True), ("volume up", False),
+])
+def test_commands_that_could_go_on_are_known(text, extendable):
+    seq = next(s for s in grammar.sequences() if grammar.parse(text.split()) and
+               " ".join(s).replace("{exercise}", "squats") == text)
+    assert grammar.extendable(seq) is extendable
+
+
+def test_words_outside_the_vocabulary_are_spelled_and_joined_again():
+    assembler = tokens.WordAssembler()
+    said = "set aluminium kangaroo timer quixotic".split()
+    ids = [i for word in said for i in tokens.encode_word(word)]
+    found = [w for at in range(0, len(ids), 2) for w in assembler.push(ids[at : at + 2])]
+    found += assembler.push([]) + assembler.push([])
+    assert found == said
+    with pytest.raises(ValueError, match="a to z"):
+        tokens.encode_word("m8")
+
+
+def test_state_rows_are_in_their_fields():
+    rows = tokens.encode_state({**tokens.IDLE_STATE, "count": 7, "since_exchange_s": 7.9})
+    first = np.cumsum([0] + list(tokens.STATE_FIELDS.values()))
+    assert all(first[i] <= row < first[i + 1] for i, row in enumerate(rows))
+    later = tokens.encode_state({**tokens.IDLE_STATE, "count": 7, "since_exchange_s": 8.0})
+    assert rows != later, "the end of the follow-up window must show"

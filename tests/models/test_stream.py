@@ -1,0 +1,70 @@
+"""Training streams: reproducible, consistent, and mostly not meant for tagalong."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="scipy is not installed: scenarios untested")
+
+from models import tokens  # noqa: E402
+from models.scenarios import stream, voices  # noqa: E402
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def made():
+    try:
+        voices.espeak()
+        voices.flite()
+    except OSError as error:
+        pytest.skip(f"a synthesiser is missing: {error}")
+    return [stream.stream(seed) for seed in range(900, 908)]
+
+
+def test_the_seed_reproduces_the_stream(made):
+    again = stream.stream(903)
+    for name in ("state", "act", "slots", "floor"):
+        assert np.array_equal(getattr(again, name), getattr(made[3], name)), name
+    # espeak-ng's noise generator goes on from sentence to sentence
+    assert np.abs(again.levels.astype(int) - made[3].levels).mean() < 0.3
+
+
+def test_acts_have_their_slots_and_words_before_them(made):
+    acts = [(s, k) for s in made for k in np.flatnonzero(s.act)]
+    assert acts, "eight streams without a single command"
+    for s, k in acts:
+        name = tokens.ACTS[s.act[k]]
+        values = tokens.decode_slots(dict(zip(tokens.SLOT_HEADS, map(int, s.slots[k]))))
+        assert set(values) <= tokens.slot_fields(name)
+        assert (s.heard[max(k - 12, 0) : k + 1] != 0).any()
+
+
+def test_ducking_and_yielding_happen_only_while_it_speaks(made):
+    voice = {row: value for value, row in enumerate(range(tokens.STATE_FIELDS["voice"]))}
+    for s in made:
+        for k in np.flatnonzero((s.floor == stream.DUCK) | (s.floor == stream.YIELD)):
+            assert voice[int(s.state[k, 0])] != stream.SILENT
+
+
+def test_held_out_voices_are_not_heard_in_training():
+    rng = np.random.default_rng(0)
+    trained = set(voices.speakers(True))
+    unseen = set(voices.speakers(False))
+    assert not trained & unseen and len(unseen) >= 10
+    for _ in range(20):
+        try:
+            assert voices.speak(rng, ["stop"], True).voice in trained
+            assert voices.speak(rng, ["stop"], False).voice in unseen
+        except OSError as error:
+            pytest.skip(f"a synthesiser is missing: {error}")
+
+
+def test_word_ends_are_ordered_and_inside_the_sound():
+    try:
+        makers = [lambda w: voices.espeak().speak(w, "m1"), lambda w: voices.flite().speak(w, "slt")]
+        for make in makers:
+            spoken = make("set a timer for twenty five minutes".split())
+            assert (np.diff(spoken.ends_s) >= 0).all()
+            assert 0 < spoken.ends_s[0] < spoken.ends_s[-1] <= len(spoken.pcm) / 16_000 + 0.01
+    except OSError as error:
+        pytest.skip(f"a synthesiser is missing: {error}")

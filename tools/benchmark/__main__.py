@@ -1,0 +1,88 @@
+"""`tools/bench`: quality suites and speed, as a table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tools.benchmark import speed
+from tools.benchmark.program import Program
+from tools.benchmark.suites import SUITES
+
+OUT = Path("out/bench")
+
+
+def quality(options: argparse.Namespace) -> dict:
+    """Run the suites; findings are kept item by item, so that a stopped run goes on."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    names = options.suite or list(SUITES)
+    figures = {}
+    for name in names:
+        suite = SUITES[name]
+        n = suite.quick if options.quick else (options.items or suite.count)
+        kept = OUT / f"{name}-{options.seed}{'-quick' if options.quick else ''}.jsonl"
+        if options.fresh:
+            kept.unlink(missing_ok=True)
+        rows = _rows(name, n, options.seed, kept)
+        figures[name] = {"unseen synthetic and real" if name == "silence" else "unseen": {
+            "items": len(rows), **suite.summary(rows)}}
+        _show(name, figures[name])
+    return figures
+
+
+def _rows(name: str, n: int, seed: int, kept: Path) -> list[dict]:
+    suite = SUITES[name]
+    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    rows = [row["finding"] for row in done]
+    known = {row["item"] for row in done}
+    with Program(broker=suite.broker) as program, Progress() as bar, open(kept, "a") as file:
+        task = bar.add_task(name, total=n or None)
+        for item in suite.items(n, seed):
+            if item.name not in known:
+                finding = suite.score(item, program.run(item))
+                file.write(json.dumps({"item": item.name, "finding": finding}) + "\n")
+                file.flush()
+                rows.append(finding)
+            bar.advance(task)
+    return rows
+
+
+def _show(name: str, columns: dict) -> None:
+    table = Table(title=name)
+    table.add_column("figure")
+    for column in columns:
+        table.add_column(column)
+    first = next(iter(columns.values()))
+    for figure in first:
+        if figure != "per clip":
+            table.add_row(figure, *(str(c[figure]) for c in columns.values()))
+    Console().print(table)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    one = verbs.add_parser("quality", help="what it hears, does, counts, and when it is quiet")
+    one.add_argument("--suite", action="append", choices=list(SUITES))
+    one.add_argument("--quick", action="store_true", help="a few items each")
+    one.add_argument("--items", type=int, default=0, help="items of each suite")
+    one.add_argument("--seed", type=int, default=1)
+    one.add_argument("--fresh", action="store_true", help="forget what an earlier run found")
+    two = verbs.add_parser("speed", help="step time and memory over simulated time")
+    two.add_argument("--minutes", type=float, default=60.0)
+    for verb in (one, two):
+        verb.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    figures = quality(options) if options.verb == "quality" else speed.measure(options.minutes)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
