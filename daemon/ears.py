@@ -6,27 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
+from daemon.senses.microphone import Microphone
 from daemon.turn import TURN_SAMPLES, TURN_S
 
 KEEP_S = 12.0
 """Sound that is kept for a question to the background."""
-
-
-class Microphone(Protocol):
-    """What the ears need of a microphone."""
-
-    ended: bool
-    """A file is at its end; never true of a device."""
-    problem: str | None
-    """What is wrong, in words; None while all is well."""
-
-    def read(self, out: np.ndarray) -> None:
-        """Fill (3200,) int16 with the next micro-turn; a device's waits for it. Silence where the
-        microphone is muted, gone or at its end."""
-
-    @property
-    def behind(self) -> int:
-        """Whole micro-turns that wait to be read."""
 
 
 class Canceller(Protocol):

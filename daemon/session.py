@@ -12,9 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from daemon import acts_effects as fx
 from daemon.acts import Acts
@@ -27,6 +25,7 @@ from daemon.interaction import Model
 from daemon.ledger import Ledger, LedgerStore
 from daemon.mouth import Mouth, Played
 from daemon.senses.camera import Camera
+from daemon.senses.speaker import Speaker
 from daemon.sensors import Sensors
 from daemon.turn import SAMPLE_RATE, TURN_S, Floor, MicroTurn, Reply, VoiceState
 from daemon.watch import Watch
@@ -44,19 +43,6 @@ REPORT_TURNS = 50
 """Micro-turns between two looks at what was shed and how long steps took."""
 CONVERSATION = 40
 """Lines of conversation that go with a question."""
-
-
-class Speaker(Protocol):
-    """What the session needs of a loudspeaker."""
-
-    problem: str | None
-    """What is wrong, in words; None while all is well."""
-
-    def played(self) -> np.ndarray:
-        """(3200,) int16 that sounded during the micro-turn captured last."""
-
-    def advance(self) -> None:
-        """A micro-turn is over; a stepped one renders the next. A device plays by itself."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +99,8 @@ class Session:
         self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
         self._unsettled: set[str] = set()
+        self._sounds: deque[Played] = deque()
+        """Sounds whose end lies ahead: a stepped loudspeaker renders before the ear hears."""
         self._saved_revision = -1
         self._ended_s: float | None = None
         self._watch = Watch(parts, self)
@@ -195,8 +183,9 @@ class Session:
             parts.mouth.fill()
         self._voice = parts.mouth.state()
         parts.speaker.advance()
-        for played in parts.mouth.played():
-            self._played(played)
+        self._sounds.extend(parts.mouth.played())
+        while self._sounds and self._sounds[0].span.end_sample <= self.now_s * SAMPLE_RATE + 1:
+            self._played(self._sounds.popleft())
         for problem in parts.mouth.playback.problems():
             self.error("voice", problem)
         for id in [i for i in self._unsettled if self._is_over(i)]:
@@ -249,7 +238,7 @@ class Session:
         """Nothing sounds, and nothing that will sound is under way."""
         parts = self.parts
         waiting = parts.errands.open or parts.ledger.answers or parts.ledger.due() or self._mutes
-        return not waiting and not parts.mouth.playback.speaking
+        return not waiting and parts.speaker.drained
 
     def finish(self, reason: str) -> None:
         """Last events; a session over files that ended well leaves nothing to resume."""
@@ -257,11 +246,13 @@ class Session:
         if parts.mouth.playback.speaking:
             parts.mouth.flush()
             self._sound()
+        while self._sounds:
+            self._played(self._sounds.popleft())
         self._watch.report()
         store = parts.store
         if store is not None and self.settings.stepped:
             parts.writer.job(store.clear)
-        self.emit("end", reason, turns=self.index, counters=self._watch.totals())
+        self.emit("end", reason, turns=self.index, counters=self.totals)
 
     # -- hearing ------------------------------------------------------------------------------
 
@@ -385,6 +376,11 @@ class Session:
         self.parts.writer.job(job, "mute")
         if self.settings.stepped:
             self.parts.writer.flush()
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """What was dropped since the start, by the names of the `shed` event."""
+        return self._watch.totals()
 
     # -- events -------------------------------------------------------------------------------
 

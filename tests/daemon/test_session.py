@@ -23,6 +23,7 @@ from daemon.playback import Playback
 from daemon.promises import AnswerEvent, EventKind
 from daemon.sensors import Sensors
 from daemon.senses.camera import NoCamera
+from daemon.senses.speaker import FileSpeaker
 from daemon.session import Parts, Session, Settings
 from daemon.turn import (TURN_SAMPLES, Act, Floor, MicroTurn, Reply, Slots, Task, VideoFrame,
                          VoiceState)
@@ -76,23 +77,6 @@ class SoundMicrophone:
         self.behind = max(0, self.behind - 1)
 
 
-class SteppedSpeaker:
-    """Renders each micro-turn when the one before is over, 100 ms late as declared."""
-
-    problem: str | None = None
-
-    def __init__(self, playback: Playback, clock: SteppedClock) -> None:
-        playback.offset = clock.sound_sample(0)
-        self._playback = playback
-        self._next = np.zeros(TURN_SAMPLES, np.int16)
-
-    def played(self) -> np.ndarray:
-        return self._next
-
-    def advance(self) -> None:
-        self._next = self._playback.render(TURN_SAMPLES)
-
-
 class World:
     """A session on a stepped clock, its events and its parts."""
 
@@ -100,6 +84,8 @@ class World:
                  ledger=None, settings: Settings | None = None) -> None:
         clock = SteppedClock()
         playback = Playback()
+        speaker = FileSpeaker(None)
+        speaker.start(playback)
         self.events: list[Event] = []
         self.script = Script(plan)
         self.microphone = SoundMicrophone(turns)
@@ -109,7 +95,7 @@ class World:
         self.writer = Writer(EventLog(None, [self.events.append]), lossless=True)
         parts = Parts(
             model=self.script, ears=Ears(self.microphone), camera=camera or NoCamera(),
-            speaker=SteppedSpeaker(playback, clock), mouth=Mouth(playback, lambda rate: VOICE),
+            speaker=speaker, mouth=Mouth(playback, lambda rate: VOICE),
             ledger=self.ledger, governor=governor,
             acts=Acts(self.ledger, governor, battery=lambda: None),
             errands=Errands(link or NullLink(), clock.answer_s),
