@@ -11,6 +11,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 AUDIO_SLOTS, VIDEO_SLOTS, SIMILARITY_SLOTS = 4, 12, 2
 SLOTS = AUDIO_SLOTS + VIDEO_SLOTS + SIMILARITY_SLOTS + 1
 """Slots of a micro-turn: audio, video, similarity and last the state-and-readout slot."""
+SLOT_TIMES = (0.0, 1.0, 2.0, 3.0) + (2.0,) * VIDEO_SLOTS + (1.0, 3.0) + (3.5,)
+"""When each slot is, in audio slots of 50 ms from the beginning of its micro-turn: what RoPE turns
+by. Sound that follows sound is then always one step apart, also across micro-turns."""
 SIMILARITY = 400
 PATCH = 40 * 40 * 3
 
@@ -26,7 +29,7 @@ class ModelConfig:
     """Hidden width of the feed-forward block, in multiples of `width`."""
     window_turns: int = 64
     """Micro-turns that a query sees, 12.8 s."""
-    rope_theta: float = 10_000.0
+    rope_theta: float = 2_000.0
     phone_layer: int = 3
     """Layers below the auxiliary phone head (training only)."""
     heard_bias: float = 0.0

@@ -3,8 +3,8 @@
 Departures from the textbook: a fixed stride of S slots a micro-turn, of which the last carries the
 daemon's state and the network's own last outputs in and all outputs out; empty slots are masked as
 keys; one learned key with a zero value per head is never evicted (attention sink); QK-norm; RoPE
-at turn * S + slot. A training sequence holds only the slots that its modality fills, at their true
-positions. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
+turns by the slot's time, not by its number. A training sequence holds only the slots that its modality fills, at their true
+times. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
 D head channels, C width, R ring rows, S slots of a micro-turn.
 """
 
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from kernels.dmel_ref import LEVELS, LOG_LOW, LOG_STEP, MELS
 from models import tokens
-from models.config import (AUDIO_SLOTS, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS,
-                           ModelConfig)
+from models.config import (AUDIO_SLOTS, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOT_TIMES, SLOTS,
+                           VIDEO_SLOTS, ModelConfig)
 from models.scenarios.phones import PHONES
 
 OUTPUT_HEADS: dict[str, int] = {
@@ -30,10 +30,12 @@ FED_BACK = ("heard0", "heard1", "act", "floor")
 """Outputs of the last micro-turn that enter the state slot."""
 
 
-def rope(positions: np.ndarray, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
-    """cos, sin (n, D/2) float32 of absolute positions, computed in float64 (arXiv 2104.09864)."""
+def rope(turns: np.ndarray, slots: np.ndarray, head_dim: int, theta: float,
+         ) -> tuple[np.ndarray, np.ndarray]:
+    """cos, sin (n, D/2) float32 of slots by their time, computed in float64 (arXiv 2104.09864)."""
+    times = np.asarray(turns, np.float64) * AUDIO_SLOTS + np.asarray(SLOT_TIMES)[slots]
     inverse = theta ** (-np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
-    angles = np.asarray(positions, np.float64)[:, None] * inverse
+    angles = times[:, None] * inverse
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
@@ -178,14 +180,15 @@ class InteractionNet(nn.Module):
         b, t, n, c = x.shape
         positions = (np.arange(t)[:, None] * SLOTS + index).reshape(-1)
         mask = self._mask(positions, index, patch_mask)
-        cos, sin = map(torch.from_numpy, rope(positions, self.config.head_dim,
-                                              self.config.rope_theta))
+        cos, sin = (torch.from_numpy(a).to(x) for a in rope(
+            np.repeat(np.arange(t), n), np.tile(index, t), self.config.head_dim,
+            self.config.rope_theta))
         x = x.reshape(b, t * n, c)
         phones = None
         for i, block in enumerate(self.blocks):
             if i == self.config.phone_layer:
                 phones = self.phone(x.view(b, t, n, c)[:, :, :AUDIO_SLOTS])
-            q, k, v = block.attention.project(norm(x, block.norm_a), cos.to(x), sin.to(x))
+            q, k, v = block.attention.project(norm(x, block.norm_a), cos, sin)
             x = block.feed_forward(x + block.attention.attend(q, k, v, mask.to(x)))
         out = self.read(x.view(b, t, n, c)[:, :, -1])
         return out, phones.view(b, t, AUDIO_SLOTS, 2, -1)

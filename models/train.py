@@ -42,24 +42,31 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)
 
 
+HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 0.5}
+SLOT_SHARE = 0.2
+"""Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
+slot then weighs a few words, and rare acts do not drown the words in noise."""
+
+
 def speech_losses(out: dict[str, Tensor], phones: Tensor, b: dict[str, Tensor]) -> dict[str, Tensor]:
     """Losses of the words, acts, slots, floor and phones."""
     losses = {}
     for i in range(2):
         target = b["heard"][..., i].flatten()
         weight = torch.where(target > 0, b["heard_weight"][..., i].flatten(), EMPTY_WEIGHT)
-        losses[f"heard{i}"] = weighted(out[f"heard{i}"].flatten(0, 1), target.clamp(min=0),
+        losses[f"heard{i}"] = HEAD_WEIGHTS[f"heard{i}"] * weighted(out[f"heard{i}"].flatten(0, 1), target.clamp(min=0),
                                        weight * (target >= 0))
     for name in ("act", "floor"):
         target = b[name].flatten()
         weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
-        losses[name] = weighted(out[name].flatten(0, 1), target, weight)
+        losses[name] = HEAD_WEIGHTS[name] * weighted(out[name].flatten(0, 1), target, weight)
     at = (b["act"] > 0).flatten()
     if at.any():
         for i, name in enumerate(SLOT_HEADS):
             target = b["slots"][..., i].flatten()[at]
             weight = torch.where(target > 0, 1.0, 0.15)
-            losses[name] = weighted(out[name].flatten(0, 1)[at], target, weight) * 0.4
+            loss = F.cross_entropy(out[name].flatten(0, 1)[at].float(), target, reduction="none")
+            losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
     target = b["phones"].flatten()
     losses["phone"] = PHONE_WEIGHT * F.cross_entropy(
         phones.flatten(0, 3).float(), target, ignore_index=255)

@@ -20,6 +20,7 @@ from models.config import (
     PATCH,
     SIMILARITY,
     SIMILARITY_SLOTS,
+    SLOT_TIMES,
     SLOTS,
     VIDEO_SLOTS,
     ModelConfig,
@@ -175,7 +176,8 @@ class Ring:
         positions = self._slots()
         back = positions[:, None] - self._positions[None]
         self.mask[:] = np.where(back < self._reach, np.float32(0), HIDDEN)
-        angles = positions[:, None].astype(np.float64) * self._frequencies
+        times = self.turn * float(AUDIO_SLOTS) + np.asarray(SLOT_TIMES)
+        angles = times[:, None] * self._frequencies
         self.cos[:] = np.cos(angles)
         self.sin[:] = np.sin(angles)
 
