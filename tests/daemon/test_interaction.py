@@ -14,7 +14,7 @@ from daemon.engines.base import HEADS, NOWHERE, EngineMismatch, Ring, StepInputs
 from daemon.interaction import InteractionModel, choose, decode_act, probability
 from daemon.turn import Floor, MicroTurn, State, Task, VideoFrame
 from models import tokens
-from models.config import SLOTS, TINY
+from models.config import AUDIO_SLOTS, SLOT_TIMES, SLOTS, TINY
 from models.counter import PhaseCounter
 
 pytestmark = pytest.mark.unit
@@ -107,7 +107,7 @@ def test_angles_stay_exact_after_a_day():
     ring = Ring(TINY)
     ring.turn = 24 * 3600 * 5
     ring._aim()
-    exact = np.cos(np.float64(ring.turn * SLOTS + 7) * TINY.rope_theta ** 0)
+    exact = np.cos(np.float64(ring.turn * AUDIO_SLOTS + SLOT_TIMES[7]))
     assert ring.cos[7, 0] == np.float32(exact)
 
 
