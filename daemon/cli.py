@@ -81,7 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     _replay_parser(verbs)
     background = _verb(verbs, "background", background_verb, "the worker that answers questions")
     _config_flag(background)
-    background.add_argument("--broker", metavar="URL", help="address of the broker")
+    background.add_argument("--broker", metavar="URL", help="mqtt://localhost, mqtts://HOST")
+    background.add_argument("--manuals", type=Path, metavar="DIR", help="Markdown manuals")
+    background.add_argument("--workout-log", type=Path, metavar="FILE", help="SQLite file")
+    background.add_argument("--name", help="name of this worker in the topics")
     return parser
 
 
@@ -354,14 +357,32 @@ def replay_verb(arguments: argparse.Namespace) -> int:
 def background_verb(arguments: argparse.Namespace) -> int:
     """`tagalong background`."""
     config = load_config(_find_config(arguments.config))
-    if arguments.broker is not None:
-        url = check_broker_url(arguments.broker)
-        broker = config.broker.model_copy(update={"url": url})
-        config = config.model_copy(update={"broker": broker})
+    link, worker = config.broker, config.background
+    url = link.url if arguments.broker is None else check_broker_url(arguments.broker)
+    if url in ("none", "embedded"):
+        raise ConfigError(
+            f"background: broker {url} cannot be reached from another process; "
+            "next: tagalong background --broker mqtt://localhost"
+        )
+    folder = state_folder(config, dict(os.environ))
+    flags = {
+        "--broker": url,
+        "--manuals": arguments.manuals or worker.manuals,
+        "--workout-log": arguments.workout_log or worker.workout_log or folder / "workout.db",
+        "--name": arguments.name or worker.name,
+        "--concurrency": worker.concurrency,
+        "--ca": link.ca_file,
+        "--cert": link.cert_file,
+        "--key": link.key_file,
+        "--username": link.username,
+        "--password-file": link.password_file,
+    }
+    _make_folder(Path(str(flags["--workout-log"])).parent)
     _start_logging()
     from daemon.background.worker import main as worker_main
 
-    return worker_main(config)
+    given = [(flag, str(value)) for flag, value in flags.items() if value is not None]
+    return worker_main([part for pair in given for part in pair])
 
 
 if __name__ == "__main__":

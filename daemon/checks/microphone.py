@@ -51,11 +51,11 @@ def _listen(device: str) -> Result:
 
     peaks: list[int] = []
 
-    def heard(data: bytes | None, _frames: int) -> None:
+    def heard(data: bytes | None, *_: object) -> None:
         peaks.append(max((abs(sample) for sample in array("h", data or b"")), default=0))
 
     name = None if device == "default" else device
-    stream = DeviceStream(True, name, None, heard, lambda: None, time.monotonic)
+    stream = DeviceStream(True, name, None, heard, lambda: None, time.monotonic_ns)
     stream.open()
     try:
         started = time.monotonic()

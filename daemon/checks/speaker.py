@@ -51,12 +51,12 @@ def _open(device: str) -> Result:
 
     asked = threading.Event()
 
-    def silence(_data: bytes | None, frames: int) -> bytes:
+    def silence(_data: bytes | None, frames: int, *_: object) -> bytes:
         asked.set()
         return bytes(2 * frames * stream.channels)
 
     name = None if device == "default" else device
-    stream = DeviceStream(False, name, None, silence, lambda: None, time.monotonic)
+    stream = DeviceStream(False, name, None, silence, lambda: None, time.monotonic_ns)
     stream.open()
     try:
         plays = asked.wait(OPEN_S)

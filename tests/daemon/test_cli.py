@@ -119,6 +119,7 @@ def test_systemds_folders_are_used(
         ("run --speaker out.mp3", "only .wav files can be written"),
         ("mute camera --for 3x", "--for '3x' is not a duration such as 10m"),
         ("mute nose", "invalid choice: 'nose'"),
+        ("background", "broker none cannot be reached from another process"),
         ("replay r.mcap --speed 0", "--speed 0: must be a number above 0"),
         ("dance", "invalid choice: 'dance'"),
         ("", "required: VERB"),
@@ -158,6 +159,23 @@ def test_status_and_mute_talk_to_the_daemon(
         mute.hardware(Sensor.MICROPHONE, True, 0.0)
         assert cli.main(["unmute", "all"]) == 1
         assert "only the switch lifts it" in capsys.readouterr().err
+
+
+def test_background_hands_on_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossed: list[list[str]] = []
+    border = ModuleType("daemon.background.worker")
+    border.main = lambda argv: crossed.append(argv) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "daemon.background.worker", border)
+    path = tmp_path / "server.toml"
+    path.write_text("[broker]\nurl = 'mqtts://b.example'\n[background]\nmanuals = 'm'\n")
+    assert cli.main(["background", "--config", str(path), "--name", "bench"]) == 0
+    log = tmp_path / ".local/state/tagalong/workout.db"
+    assert crossed == [
+        f"--broker mqtts://b.example --manuals {tmp_path}/m --workout-log {log} --name bench "
+        "--concurrency 2".split()
+    ]
 
 
 def test_doctor_exits_with_1_on_failure_and_opens_nothing_that_is_muted(
