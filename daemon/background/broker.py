@@ -67,7 +67,7 @@ def find_mosquitto(cache: Path | None = None, search_path: str | None = None) ->
     folder = cache or default_cache()
     unpacked = _unpacked(folder)
     if unpacked is None:
-        _unpack(folder)
+        _unpack(folder, path)
         unpacked = _unpacked(folder)
     if unpacked is None:
         raise BrokerError(
@@ -85,9 +85,9 @@ def _unpacked(folder: Path) -> Mosquitto | None:
     return Mosquitto(str(program), ":".join(libraries))
 
 
-def _unpack(folder: Path) -> None:
+def _unpack(folder: Path, search_path: str) -> None:
     for tool in ("apt-get", "dpkg"):
-        if shutil.which(tool) is None:
+        if shutil.which(tool, path=search_path) is None:
             raise BrokerError(
                 f"no mosquitto on PATH, and without {tool} it cannot be unpacked; "
                 "install Mosquitto 2 or name a broker with --broker URL"
@@ -191,6 +191,7 @@ class EmbeddedBroker:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "mosquitto.conf"
         self._end_orphan(config)
+        self._check_port()
         config.write_text("\n".join(self._config_lines()) + "\n", encoding="utf-8")
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -212,6 +213,17 @@ class EmbeddedBroker:
             return
         if os.fsencode(config) in command:
             os.kill(pid, signal.SIGKILL)
+
+    def _check_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as error:
+                raise BrokerError(
+                    f"mosquitto cannot listen on 127.0.0.1:{self.port}: {error.strerror}; "
+                    "choose another port, or use the broker that is there"
+                ) from None
 
     def _config_lines(self) -> list[str]:
         lines = [

@@ -175,7 +175,8 @@ def read_dictionary(path: Path) -> Pronunciations:
         for line in lines:
             word, _, phones = line.strip().partition(" ")
             if phones and not word.startswith("#"):
-                found.setdefault(re.sub(r"\(\d+\)$", "", word), []).append(phones.strip())
+                base = word.partition("(")[0]
+                found.setdefault(base, []).append(phones.strip())
     return found
 
 

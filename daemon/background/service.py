@@ -272,8 +272,15 @@ class Worker:
 
     def _ready(self, job: _Job) -> bool:
         late_s = self._monotonic() - job.accepted_s
-        has_all = not job.wants_clip or job.clip is not None
-        return job.cancelled or has_all or late_s >= ATTACHMENT_WAIT_S
+        has_all = not job.wants_clip or job.clip is not None or late_s >= ATTACHMENT_WAIT_S
+        return job.cancelled or (has_all and not self._follows(job))
+
+    def _follows(self, job: _Job) -> bool:
+        """Whether an earlier entry of the same wearer's log is still being written."""
+        if job.ask.kind != "workout_log":
+            return False
+        logs = (j for j in self._jobs.values() if j.ask.kind == "workout_log")
+        return next(j for j in logs if j.device == job.device) is not job
 
     def _answer(self, job: _Job) -> tuple[Answer, ...]:
         def gone() -> bool:
