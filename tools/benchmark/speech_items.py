@@ -96,16 +96,17 @@ def command_item(seed: int) -> Item:
 
 STOPS = ("stop", "wait", "hold on", "be quiet", "never mind", "tagalong stop")
 BACKCHANNELS = ("mm hm", "yeah", "right", "okay", "i see", "aha")
-LONG = ("The expansion tank keeps the pressure of the system even when the water warms up. Check "
-        "it once a year, with the boiler cold and the pressure at zero. If the membrane is broken "
-        "water comes out of the valve, and the tank must be replaced.")
+READINGS = ("valve", "gauge", "pump", "switch", "tank", "meter", "breaker", "filter", "boiler",
+            "panel", "hose", "light")
+"""Read back one after the other: tagalong speaks for some twenty seconds."""
 
 
 def overlap_item(seed: int) -> Item:
-    """Something is heard while tagalong reads a long answer."""
+    """Something is heard while tagalong reads back a list, asked for by a voice it knows."""
     rng = np.random.default_rng([2, seed])
     kind = ("interruption", "backchannel", "side_talk", "cough")[seed % 4]
-    at_s = float(rng.uniform(3.0, 6.0))
+    request = voices.espeak().speak("tagalong read back the readings".split(), "m1")
+    at_s = LEAD_S + float(request.ends_s[-1]) + float(rng.uniform(2.0, 6.0))
     if kind == "cough":
         n = int(rng.uniform(0.15, 0.4) * RATE)
         pcm = levelled(rng.standard_normal(n) * np.exp(-np.linspace(0, 5, n)), -22)
@@ -118,8 +119,9 @@ def overlap_item(seed: int) -> Item:
         pcm = levelled(spoken.pcm, -30 if kind == "side_talk" else -22)
         onset = float(np.flatnonzero(np.abs(pcm) > 0.05 * np.abs(pcm).max())[0]) / RATE
     seconds = at_s + len(pcm) / RATE + 4.0
-    return Item(f"overlap-{seed}-{kind}", mix([(at_s, pcm)], seconds, rng, -62), {
-        "kind": kind, "onset_s": at_s + onset, "words": words, "speak": LONG})
+    return Item(f"overlap-{seed}-{kind}", mix(
+        [(LEAD_S, levelled(request.pcm, -22)), (at_s, pcm)], seconds, rng, -62), {
+        "kind": kind, "onset_s": at_s + onset, "words": words, "readings": READINGS})
 
 
 def silence_item(seed: int, seconds: float = 300.0) -> Item:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from models import grammar, tokens
 from models.scenarios import recordings
+from models.scenarios.script import tomllib
 from tools.benchmark import score, speech_items, video_items
 from tools.benchmark.program import Result
 from tools.benchmark.speech_items import Item
@@ -104,7 +104,9 @@ def _score_overlap(item: Item, result: Result) -> dict:
     ended = [e["end_s"] for e in result.events if e["kind"] == "spoken" and e.get("cut")]
     silent = score.silent_from_s(own, onset, onset + 2.0)
     stopped = bool(ended) and silent is not None
+    speaking = score.level_db(own, onset - 0.3, 0.3) > -50 or score.level_db(own, onset) > -50
     return {
+        "speaking": speaking,
         "kind": t["kind"], "stopped": stopped,
         "ducked_s": round(ducks[0] + result.delay_s - onset, 3) if ducks else None,
         "silent_s": round(silent - onset, 3) if stopped else None,
@@ -113,11 +115,13 @@ def _score_overlap(item: Item, result: Result) -> dict:
 
 
 def _overlap_summary(rows: list[dict]) -> dict:
+    asked, rows = len(rows), [r for r in rows if r["speaking"]]
     stops = [r for r in rows if r["kind"] == "interruption"]
     others = [r for r in rows if r["kind"] != "interruption"]
     ducked = [r["ducked_s"] for r in stops if r["ducked_s"] is not None]
     silent = [r["silent_s"] for r in stops if r["silent_s"] is not None]
     out = {
+        "items in which it spoke": f"{len(rows)} of {asked}",
         "interruptions": len(stops), "stopped %": score.share(sum(r["stopped"] for r in stops),
                                                               len(stops)),
         "ducked p95 s": score.percentile(ducked, 95), "ducked items": len(ducked),
