@@ -32,7 +32,9 @@ from models.tokens import SLOT_HEADS
 
 EMPTY_WEIGHT = 0.4
 """Weight of the empty class: lower talks too much, higher stays mute (proto-speech)."""
-PHONE_WEIGHT = 0.3
+PHONE_WEIGHT = 0.8
+PHONE_LAG = 2
+"""Frames of 25 ms by which a phone is told later: it is clearer with one slot of what follows."""
 CONSTANT = WEIGHTS / "constant.pt"
 
 
@@ -67,7 +69,9 @@ def speech_losses(out: dict[str, Tensor], phones: Tensor, b: dict[str, Tensor]) 
             weight = torch.where(target > 0, 1.0, 0.15)
             loss = F.cross_entropy(out[name].flatten(0, 1)[at].float(), target, reduction="none")
             losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
-    target = b["phones"].flatten()
+    late = b["phones"].roll(PHONE_LAG, 1)
+    late[:, :PHONE_LAG] = 255
+    target = late.flatten()
     losses["phone"] = PHONE_WEIGHT * F.cross_entropy(
         phones.flatten(0, 3).float(), target, ignore_index=255)
     return losses
@@ -240,9 +244,9 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="shards, checkpoints, log")
     parser.add_argument("--video", type=Path, help="shards of models.scenarios.video")
     parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--batch", type=int, default=8, help="streams of 20 s")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=4, help="streams of 20 s")
+    parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--warm-up", type=int, default=100)
     parser.add_argument("--decay-steps", type=int, default=900)
     parser.add_argument("--decay-only", action="store_true")
     parser.add_argument("--reuse", type=float, default=3.0)

@@ -505,7 +505,7 @@ def _lay_out(rng) -> _Simulation:
             end = event(sim, t, gain_db + float(rng.normal(0, 2)))
         except ValueError:  # flite split the text into other words: draw again
             continue
-        t = max(end, t) + 0.35 + float(rng.exponential(0.7 if busy < 0.6 else 2.5))
+        t = max(end, t) + 0.3 + float(rng.exponential(0.3 if busy < 0.8 else 2.5))
     return sim
 
 
