@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 
 from models.scenarios.phones import phone_class
-from models.splits import held_out
+from models.splits import held_out, held_out_quarter
 
 RATE = 16_000
 
@@ -55,11 +55,15 @@ class Spoken:
     """`engine:speaker`."""
 
 
-def speakers(trained: bool) -> list[str]:
-    """`engine:speaker` names that are (not) used in training."""
+def speakers(trained: bool, development: bool = False) -> list[str]:
+    """`engine:speaker` names of training, of tuning (`development`) or of the reported figures."""
     names = [f"espeak:{v}" for v in ESPEAK_VARIANTS] + [f"flite:{v}" for v in FLITE_VOICES]
     names += [f"festival:{v}" for v in FESTIVAL_VOICES]
-    return [n for n in names if is_held_out(n) != trained]
+    if trained:
+        return [n for n in names if not is_held_out(n)]
+    unseen = [n for n in names if is_held_out(n)]
+    tuning = held_out_quarter("tuning_voices", [n for n in unseen if n.startswith("espeak")])
+    return [n for n in unseen if (n in tuning) == development]
 
 
 def is_held_out(name: str) -> bool:

@@ -72,7 +72,8 @@ def main() -> None:
     one.add_argument("--suite", action="append", choices=list(SUITES))
     one.add_argument("--quick", action="store_true", help="a few items each")
     one.add_argument("--items", type=int, default=0, help="items of each suite")
-    one.add_argument("--seed", type=int, default=1)
+    one.add_argument("--seed", type=int, default=1,
+                     help="fresh items; from 1000 on items for tuning, with other voices")
     one.add_argument("--fresh", action="store_true", help="forget what an earlier run found")
     two = verbs.add_parser("speed", help="step time and memory over simulated time")
     two.add_argument("--minutes", type=float, default=60.0)

@@ -29,9 +29,15 @@ class Item:
     """Intent that is in force from the start: the set, timer or watch that runs."""
 
 
-def unseen_voice(rng: np.random.Generator) -> str:
-    """One of the held-out voices; a recorded speaker in one of four items."""
-    names = voices.speakers(False)
+TUNING_SEEDS = 1000
+"""Item seeds from here on belong to tuning: their voices are other unseen ones."""
+
+
+def unseen_voice(rng: np.random.Generator, tuning: bool = False) -> str:
+    """One of the held-out voices; a recorded speaker in one of four reported items."""
+    names = voices.speakers(False, tuning)
+    if tuning:
+        return names[rng.integers(len(names))]
     recorded = [n for n in names if not n.startswith("espeak")]
     pool = recorded if rng.random() < 0.25 else [n for n in names if n.startswith("espeak")]
     return pool[rng.integers(len(pool))]
@@ -76,7 +82,7 @@ def command_item(seed: int) -> Item:
     intents = list(grammar.INTENTS)
     intent = intents[seed % len(intents)]
     command = grammar.sample(rng, intent)
-    voice = unseen_voice(rng)
+    voice = unseen_voice(rng, seed >= TUNING_SEEDS * 100_000)
     words = list(NAME) + list(command.words)
     spoken = speak(rng, words, voice)
     pcm, ends, pause = levelled(spoken.pcm, rng.uniform(-28, -18)), spoken.ends_s.copy(), None
@@ -115,7 +121,7 @@ def overlap_item(seed: int) -> Item:
         pool = {"interruption": STOPS, "backchannel": BACKCHANNELS,
                 "side_talk": [" ".join(s) for s in talk.sentences(False)[:400] if len(s) < 8]}
         words = pool[kind][rng.integers(len(pool[kind]))].split()
-        spoken = speak(rng, words, unseen_voice(rng))
+        spoken = speak(rng, words, unseen_voice(rng, seed >= TUNING_SEEDS * 100_000))
         pcm = levelled(spoken.pcm, -30 if kind == "side_talk" else -22)
         onset = float(np.flatnonzero(np.abs(pcm) > 0.05 * np.abs(pcm).max())[0]) / RATE
     seconds = at_s + len(pcm) / RATE + 4.0
@@ -139,7 +145,7 @@ def silence_item(seed: int, seconds: float = 300.0) -> Item:
             parts.append((at_s, levelled(noise, rng.uniform(-35, -20))))
             at_s += 0.5
             continue
-        spoken = speak(rng, words, unseen_voice(rng))
+        spoken = speak(rng, words, unseen_voice(rng, seed >= TUNING_SEEDS * 1000))
         parts.append((at_s, levelled(spoken.pcm, rng.uniform(-36, -18))))
         at_s += len(spoken.pcm) / RATE + float(rng.exponential(1.5)) + 0.2
     task = ("count_reps", "set_timer")[seed // 2 % 2] if seed % 2 else None
