@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -290,9 +291,11 @@ class Worker:
             return ()
         try:
             result = self._reasoner.answer(job.ask, job.clip, gone)
-        except Exception:
-            # One question must not end the worker; the trace goes to the log, not to the wearer.
-            LOG.exception("the reasoner failed on a request of kind %s", job.ask.kind)
+        except Exception as error:
+            # One question must not end the worker. The message may quote the wearer: not logged.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = (type(error).__name__, at.filename, at.lineno)
+            LOG.error("a request of kind %s failed: %s at %s:%s", job.ask.kind, *where)
             self.counts["failed"] += 1
             result = failed("Something went wrong while I looked that up.")
         return () if result is None else self._messages(job.ask, result)

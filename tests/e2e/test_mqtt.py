@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import paho.mqtt.client as paho
@@ -355,6 +356,50 @@ def test_a_refused_connection_is_not_a_connection(tmp_path) -> None:
         until(lambda: link.stats()["refusals"] >= 1, "refused")
         assert not link.connected and "refused" in link.last_error
         link.close()
+
+
+def _certificates(folder: Path) -> None:
+    """A CA, and one certificate of it for localhost, used by both sides."""
+    names = folder / "san"
+    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    make = [
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        "-subj /CN=test-ca -keyout ca.key -out ca.pem",
+        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost "
+        "-keyout side.key -out side.csr",
+        "x509 -req -in side.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san "
+        "-out side.pem",
+    ]
+    for line in make:
+        subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)
+
+
+def test_tls_with_certificates_and_a_password(tmp_path) -> None:
+    if which("openssl") is None or which("mosquitto_passwd") is None:
+        pytest.skip("needs openssl and mosquitto_passwd: apt-get install openssl mosquitto")
+    _certificates(tmp_path)
+    (tmp_path / "secret").write_text("correct horse\n")
+    hashed = ["mosquitto_passwd", "-b", "-c", str(tmp_path / "users"), "me", "correct horse"]
+    subprocess.run(hashed, check=True)
+    extra = ("allow_anonymous false", f"password_file {tmp_path}/users",
+             f"cafile {tmp_path}/ca.pem", f"certfile {tmp_path}/side.pem",
+             f"keyfile {tmp_path}/side.key", "require_certificate true")
+    with EmbeddedBroker(tmp_path / "b", extra_config=extra) as broker:
+        url = f"mqtts://localhost:{broker.port}"
+        keys = {"cert": tmp_path / "side.pem", "key": tmp_path / "side.key", "username": "me",
+                "password_file": tmp_path / "secret"}
+        trusted = Link(url, "glasses", tmp_path / "o.db", ca=tmp_path / "ca.pem", **keys)
+        until(lambda: trusted.connected, "connected over TLS")
+        doubting = Link(url, "doubter", tmp_path / "p.db", **keys)
+        worker = Worker(Gate(), BrokerOptions(url, tmp_path / "ca.pem", **keys), "test")
+        worker.start()
+        assert worker.subscribed.wait(LONG_S)
+        assert trusted.wait(trusted.ask("question", "torque"), LONG_S)
+        until(lambda: doubting.last_error, "an unknown CA is not trusted")
+        assert not doubting.connected
+        worker.stop()
+        trusted.close()
+        doubting.close()
 
 
 def test_stats_are_published_and_not_retained(links, probe) -> None:
