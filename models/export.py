@@ -83,6 +83,7 @@ def export(net: InteractionNet, folder: Path) -> None:
     (folder / "step.bin").unlink(missing_ok=True)
     onnx.save(model, str(target), save_as_external_data=True, all_tensors_to_one_file=True,
               location="step.bin", size_threshold=512)
+    (folder / "step.bin").chmod(0o644)  # onnx writes it for its owner alone
     net.config.save(folder / "step.json")
 
 
