@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from daemon.background.broker import BrokerError
 from daemon.background.mqtt import BrokerRefused
 from daemon.config import Config, ConfigError
@@ -104,6 +106,9 @@ class Runner:
         health, notifier = Health(), Notifier(options.notify_socket)
         notifier.extend_start(ENGINE_START_S)
         with contextlib.ExitStack() as stack:
+            # Matrices here are small: a second thread costs more than it brings (a frame took
+            # 110 ms instead of 10 on two busy cores), and the audio callback needs the core.
+            stack.enter_context(threadpool_limits(1, "blas"))
             stack.callback(notifier.close)
             wiring = Wiring(self, options, stack, health, notifier,
                             [*listeners, lambda event: counts.update([event.kind])])
@@ -152,12 +157,15 @@ def run_files(microphone: Path | str = "none", camera: Path | str = "none",
         broker=broker, state_dir=state_dir, listeners=listeners)
 
 
-def run(config: Config, options: RunOptions) -> int:
-    """`tagalong run`; returns the exit status: 0, or 1 when something could not be used."""
+def run(config: Config, options: RunOptions, runner: Runner | None = None) -> int:
+    """`tagalong run`; returns the exit status: 0, or 1 when something could not be used.
+
+    `runner`: one that has loaded things already; then `config` is its own.
+    """
     stopping = threading.Event()
     try:
         with _stop_signals(stopping):
-            result = Runner(config).run(options, stopping=stopping)
+            result = (runner or Runner(config)).run(options, stopping=stopping)
     except REFUSALS as error:
         print(f"tagalong: {error}", file=sys.stderr)
         return 1

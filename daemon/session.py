@@ -243,6 +243,7 @@ class Session:
     def finish(self, reason: str) -> None:
         """Last events; a session over files that ended well leaves nothing to resume."""
         parts = self.parts
+        parts.writer.flush()  # no device is opened or closed behind this
         if parts.mouth.playback.speaking:
             parts.mouth.flush()
             self._sound()

@@ -81,8 +81,8 @@ class Wiring:
         """
         options, config = self._options, self._config
         model = self._runner.model(options.engine)
+        store, ledger = self._ledger()  # before the writer, which writes to it until it closes
         writer = self._writer()
-        store, ledger = self._ledger()
         governor = Governor(config.governor.unasked_per_hour, config.governor.unasked_gap_s,
                             config.governor.quiet)
         mouth = self._mouth()
