@@ -1,0 +1,219 @@
+"""The real PyAudio path, end to end, on a virtual sound card: in, out, echo, mute and loss."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daemon.clock import SampleClock
+from daemon.playback import Playback, Utterance
+from daemon.senses.echo import EchoCanceller
+from daemon.senses.errors import DeviceLost
+from daemon.senses.microphone import DeviceMicrophone
+from daemon.senses.sound_card import list_devices
+from daemon.senses.speaker import DeviceSpeaker
+from daemon.turn import SAMPLE_RATE, TURN_SAMPLES
+from daemon.voice import open_voice
+from tests.virtual_glasses import VirtualGlasses, virtual_glasses
+
+__all__ = ["virtual_glasses"]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+
+def rms_db(sound: np.ndarray) -> float:
+    return 10 * np.log10(np.mean(sound.astype(float) ** 2) + 1e-3)
+
+
+def lag_of(needle: np.ndarray, hay: np.ndarray) -> tuple[int, float]:
+    """Where `needle` lies in `hay`, and how alike the two are there (0 to 1)."""
+    size = 1 << (len(needle) + len(hay)).bit_length()
+    spectrum = np.fft.rfft(hay.astype(float), size) * np.conj(np.fft.rfft(needle.astype(float), size))
+    place = int(np.argmax(np.fft.irfft(spectrum, size)[: len(hay) - len(needle) + 1]))
+    part = hay[place : place + len(needle)].astype(float)
+    return place, float(np.corrcoef(part, needle.astype(float))[0, 1])
+
+
+class Loop:
+    """The loop's first lines: a microphone and a loudspeaker on one clock, and what they gave."""
+
+    def __init__(self, mic_rate: int | None = None, ear_rate: int | None = None) -> None:
+        self.clock = SampleClock(time.monotonic_ns())
+        self.playback = Playback()
+        self.speaker = DeviceSpeaker("glasses_ear", self.clock, rate=ear_rate)
+        self.speaker.start(self.playback)
+        self.microphone = DeviceMicrophone("glasses_mic", self.clock, rate=mic_rate)
+        self.canceller = EchoCanceller()
+        self.heard: list[np.ndarray] = []
+        self.played: list[np.ndarray] = []
+        self.clean: list[np.ndarray] = []
+
+    def turns(self, count: int) -> None:
+        for _ in range(count):
+            sound = np.empty(TURN_SAMPLES, np.int16)
+            self.microphone.read(sound)
+            reference = self.speaker.played()
+            self.heard.append(sound)
+            self.played.append(reference)
+            self.clean.append(self.canceller.process(sound, reference))
+
+    def close(self) -> None:
+        self.microphone.close()
+        self.speaker.close()
+
+
+@pytest.fixture
+def loops(virtual_glasses):
+    made: list[Loop] = []
+
+    def make(**kwargs) -> Loop:
+        made.append(Loop(**kwargs))
+        return made[-1]
+
+    yield make
+    for loop in made:
+        loop.close()
+
+
+def speech(text: str, voice: str = "flite") -> np.ndarray:
+    return open_voice(voice).speak(text)
+
+
+def test_pyaudio_sees_the_glasses(virtual_glasses: VirtualGlasses) -> None:
+    names = {device.name: device for device in list_devices()}
+    assert {"glasses_mic", "glasses_ear"} <= set(names)
+    assert names["glasses_mic"].inputs and names["glasses_ear"].outputs
+    with pytest.raises(DeviceLost, match="no microphone 'walkman'; there are: .*glasses_mic"):
+        DeviceMicrophone("walkman", SampleClock(0))
+    with pytest.raises(DeviceLost, match="no loudspeaker 'walkman'"):
+        DeviceSpeaker("walkman", SampleClock(0)).start(Playback())
+
+
+@pytest.mark.parametrize(("mic_rate", "ear_rate"), [(None, None), (48_000, 44_100)])
+def test_speech_in_and_speech_out(virtual_glasses, loops, mic_rate, ear_rate) -> None:
+    wearer, said = speech("Count my squats.", "flite:rms"), speech("Okay, counting squats.")
+    loop = loops(mic_rate=mic_rate, ear_rate=ear_rate)
+    with virtual_glasses.capture() as ear:
+        loop.turns(3)
+        virtual_glasses.speak(wearer)
+        loop.playback.say(Utterance(1, said, "okay"))
+        loop.turns(14)
+    _, alike = lag_of(wearer, np.concatenate(loop.heard))
+    assert alike > 0.95
+    _, alike = lag_of(said, np.frombuffer(Path(ear).read_bytes(), np.int16))
+    assert alike > 0.95
+    (span,) = loop.playback.spans()
+    assert span.completed and span.end_sample - span.start_sample == len(said)
+    began, alike = lag_of(said[:4800], np.concatenate(loop.played))
+    assert alike > 0.9 and abs(began + 640 - span.start_sample) < 1600
+    assert loop.microphone.lost_samples == 0 and loop.microphone.problem is None
+
+
+def test_it_does_not_hear_itself_and_still_hears_the_wearer(virtual_glasses, loops) -> None:
+    said = np.concatenate([speech(text) for text in (
+        "The torque for an M eight bolt in aluminium is twenty newton metres.",
+        "Use a dry thread, and tighten the bolts crosswise in two steps.",
+        "Then turn the spindle by hand to see that nothing is jammed.")])
+    wearer = speech("Stop, that is enough for now, thank you.", "flite:rms")
+    virtual_glasses.leak(60)
+    loop = loops()
+    loop.turns(5)
+    loop.playback.say(Utterance(1, said, "answer"))
+    loop.turns(len(said) // TURN_SAMPLES - 12)
+    virtual_glasses.speak(wearer)
+    loop.turns(22)
+    heard, played, clean = map(np.concatenate, (loop.heard, loop.played, loop.clean))
+    delay, alike = lag_of(played[48_000:96_000], heard[48_000:112_000])
+    alone = slice(5 * SAMPLE_RATE, (5 + len(said) // TURN_SAMPLES - 14) * TURN_SAMPLES)
+    gone = rms_db(heard[alone]) - rms_db(clean[alone])
+    print(f"echo {delay / 16:.0f} ms behind its reference, alike {alike:.3f}: {gone:.1f} dB gone; "
+          f"reference placed {loop.speaker.realigned} times")
+    assert alike > 0.7  # the leak runs on a clock of its own and resamples
+    assert gone >= 20
+    place, alike = lag_of(wearer, clean)
+    kept = rms_db(clean[place : place + len(wearer)]) - rms_db(wearer)
+    print(f"wearer in the cleaned sound: alike {alike:.3f}, {kept:.1f} dB")
+    assert alike > 0.5 and kept > -9
+
+
+def test_a_flush_is_heard_within_a_micro_turn(virtual_glasses, loops) -> None:
+    loop = loops()
+    tone = (np.sin(np.arange(5 * SAMPLE_RATE) * 0.2) * 8000).astype(np.int16)
+    with virtual_glasses.capture() as ear:
+        loop.turns(2)
+        loop.playback.say(Utterance(1, tone))
+        loop.turns(5)
+        asked = loop.playback.position
+        loop.playback.flush()
+        loop.turns(4)
+    (span,) = loop.playback.spans()
+    sound = np.frombuffer(Path(ear).read_bytes(), np.int16)
+    loud = np.flatnonzero(np.abs(sound) > 200)
+    assert not span.completed
+    assert span.end_sample - loop.playback.offset - asked <= 320 + 640
+    assert loud[-1] - loud[0] < span.end_sample - span.start_sample + 160
+
+
+def test_muting_closes_the_device_and_time_goes_on(virtual_glasses, loops) -> None:
+    loop = loops()
+    loop.turns(3)
+    assert virtual_glasses.listeners == 1
+    loop.microphone.set_muted(True)
+    assert virtual_glasses.listeners == 0 and not loop.microphone.stream.is_open
+    virtual_glasses.speak(speech("Nobody hears this."))
+    began_s = time.monotonic()
+    loop.turns(8)
+    assert time.monotonic() - began_s == pytest.approx(1.6, abs=0.35)
+    assert not np.concatenate(loop.heard[3:]).any() and loop.microphone.problem is None
+    loop.microphone.set_muted(False)
+    assert virtual_glasses.listeners == 1
+    virtual_glasses.speak(speech("Now it does."))
+    loop.turns(10)
+    assert np.concatenate(loop.heard[11:]).any()
+    total = loop.clock.samples(time.monotonic_ns())
+    assert abs(total - 21 * TURN_SAMPLES) < 2 * TURN_SAMPLES
+    assert loop.microphone.lost_samples == 0
+
+
+def test_a_device_that_vanishes_is_told_and_comes_back(virtual_glasses, loops) -> None:
+    loop = loops()
+    loop.turns(3)
+    said = speech("This waits until it can be heard.")
+    virtual_glasses.stop()
+    began_s = time.monotonic()
+    loop.turns(10)
+    assert "microphone 'glasses_mic'" in loop.microphone.problem
+    assert "loudspeaker 'glasses_ear'" in loop.speaker.problem
+    loop.playback.say(Utterance(1, said))
+    loop.turns(3)
+    assert time.monotonic() - began_s == pytest.approx(2.6, abs=0.5)
+    assert loop.playback.speaking
+    virtual_glasses.start()
+    while (loop.microphone.problem or loop.speaker.problem) and len(loop.heard) < 60:
+        loop.turns(1)
+    assert loop.microphone.problem is None and loop.speaker.problem is None
+    with virtual_glasses.capture() as ear:
+        if not loop.playback.sounding:
+            loop.turns(1)
+        virtual_glasses.speak(speech("I am back.", "flite:rms"))
+        loop.turns(14)
+    assert np.concatenate(loop.heard[-12:]).any()
+    assert np.frombuffer(Path(ear).read_bytes(), np.int16).any()
+    assert loop.playback.spans()[0].completed
+    assert loop.microphone.stream.losses == loop.speaker.stream.losses == 1
+
+
+def test_a_slow_reader_loses_the_oldest_and_keeps_time(virtual_glasses, loops) -> None:
+    loop = loops()
+    loop.turns(2)
+    threading.Event().wait(3.0)
+    assert loop.microphone.behind >= 9
+    loop.turns(17)
+    assert loop.microphone.lost_samples >= 0.8 * SAMPLE_RATE
+    loop.turns(2)
+    assert loop.microphone.behind <= 1
+    total = loop.clock.samples(time.monotonic_ns())
+    assert abs(total - 21 * TURN_SAMPLES) < 2 * TURN_SAMPLES
