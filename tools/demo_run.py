@@ -19,6 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from daemon.events import Event, read_events
+from daemon.run import REFUSALS, Runner, RunResult
 from daemon.senses.audio_files import WavWriter, read_audio
 from daemon.turn import SAMPLE_RATE
 from tools.captions import captions
@@ -108,19 +109,14 @@ def _key(scenario: Path) -> str:
     return digest.hexdigest()
 
 
-def run_session(places: Places, listener: LiveTimeline) -> int:
-    """`tagalong run` over the rendered files, in this process, with a ledger of its own."""
-    from daemon.config import Config
-    from daemon.options import RunOptions
-    from daemon.run import run
+def run_session(places: Places, listener: LiveTimeline) -> RunResult:
+    """`tagalong run` over the rendered files, in this process; it remembers nothing afterwards.
 
-    state = places.out / "state"
-    shutil.rmtree(state, ignore_errors=True)   # a demo begins with nothing to remember
-    state.mkdir(parents=True)
-    options = RunOptions(microphone=str(places.microphone), camera=str(places.camera),
-                         speaker=str(places.own), events=places.events, broker="embedded",
-                         stepped=True, state_dir=state, runtime_dir=state)
-    return run(Config(), options, listeners=(listener,))
+    Raises:
+        REFUSALS: something that the session needs cannot be used.
+    """
+    return Runner().run_files(places.microphone, places.camera, places.own, places.events,
+                              broker="embedded", listeners=(listener,))
 
 
 def mix(wearer: Path, own: Path, path: Path) -> None:
@@ -159,18 +155,19 @@ def facts(events: Sequence[Event], ran_s: float, sound_s: float) -> list[str]:
     return lines + [f"error: {text}" for text in errors]
 
 
-def demo(scenario: Path, out: Path, console: Console) -> int:
-    """Renders, runs, draws; returns the exit status."""
+def demo(scenario: Path, out: Path, console: Console) -> None:
+    """Renders, runs, draws.
+
+    Raises:
+        REFUSALS, ValueError: something cannot be used, or the scenario is wrong.
+    """
     places = Places(out)
     console.print("rendering the scenario" if render_scenario(scenario, places)
                   else "the scenario is rendered already")
     began = time.monotonic()
     with LiveTimeline(console) as timeline:
-        status = run_session(places, timeline)
+        run_session(places, timeline)
     ran_s = time.monotonic() - began
-    if status != 0:
-        console.print(f"tagalong ended with status {status}; see above", style="bold red")
-        return status
     events = list(read_events(places.events))
     console.print("writing the pictures")
     mix(places.microphone, places.own, places.mix)
@@ -180,7 +177,6 @@ def demo(scenario: Path, out: Path, console: Console) -> int:
         console.print("  " + line, markup=False)
     for path in (places.film, places.picture, places.mix, places.own, places.events):
         console.print(f"  {_shown(path)}", markup=False)
-    return 0
 
 
 def _shown(path: Path) -> Path:
@@ -195,8 +191,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER")
     arguments = parser.parse_args(argv)
     try:
-        return demo(arguments.scenario, arguments.out.resolve(), Console(highlight=False))
-    except (OSError, ValueError, RuntimeError) as error:
+        demo(arguments.scenario, arguments.out.resolve(), Console(highlight=False))
+        return 0
+    except (*REFUSALS, ValueError) as error:
         print(f"tools/demo: {error}", file=sys.stderr)
         return 1
 
