@@ -73,7 +73,7 @@ class Runner:
         self.config = config
         self._engine = engine
         self._model = model
-        self._voices: dict[tuple[str, float, Path], Voice] = {}
+        self._voices: dict[float, Voice] = {}
 
     def model(self, engine: str) -> Model:
         """The network, at the beginning of a stream. Raises EngineMismatch."""
@@ -89,11 +89,13 @@ class Runner:
         return self._model
 
     def voice(self, rate: float, cache_dir: Path) -> Voice:
-        """The configured voice at a speed. Raises BadInput."""
-        key = (self.config.voice.name, rate, cache_dir)
-        if key not in self._voices:
-            self._voices[key] = open_voice(self.config.voice.name, rate, cache_dir)
-        return self._voices[key]
+        """The configured voice at a speed; the first run's folder keeps its number clips.
+
+        Raises BadInput.
+        """
+        if rate not in self._voices:
+            self._voices[rate] = open_voice(self.config.voice.name, rate, cache_dir)
+        return self._voices[rate]
 
     def run(self, options: RunOptions, listeners: Sequence[Listener] = (),
             stopping: threading.Event | None = None) -> RunResult:

@@ -66,6 +66,7 @@ def write_video(path: Path, frames: int, fps: int = 10, size: tuple[int, int] = 
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
+        stream.codec_context.thread_count = 1
         for number in range(frames):
             picture = np.full((size[1], size[0], 3), 30, np.uint8)
             left = number * 4 % (size[0] - 20)

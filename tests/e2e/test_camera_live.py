@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 
 from daemon.clock import NS, SampleClock, SystemClock
 from daemon.senses.camera import Camera, open_camera
@@ -133,9 +134,10 @@ def test_stream_is_placed_evenly_whatever_the_jitter_of_its_arrival(serve, port)
         times = [frame.t_s for frame in _collect(camera, clock, 15)]
     finally:
         camera.close()
-    assert times == sorted(times)
-    steady = np.diff(times)[5:]
-    assert steady.min() > 0.03 and np.median(steady) == pytest.approx(0.1, abs=0.03)
+    gaps = np.diff(times)[5:]  # the first half second is still being fitted
+    frames = gaps[gaps < 0.3] * 25  # a busy machine leaves longer holes; they prove nothing
+    assert len(frames) >= 3 and frames.min() > 0.75
+    np.testing.assert_allclose(frames, np.round(frames), atol=0.25)  # within 10 ms
 
 
 @pytest.fixture
@@ -146,7 +148,8 @@ def rtsp(port, gi_path) -> Iterator[str]:
 
         gi.require_version("GstRtspServer", "1.0")
     except (ImportError, ValueError):
-        pytest.skip("no RTSP server; apt install gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good")
+        packages = "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+        pytest.skip(f"no RTSP server; apt install {packages}")
     server = _spawn("rtsp_server.py", str(port), path=gi_path)
     yield f"rtsp://127.0.0.1:{port}/glasses"
     _stop(server)
@@ -184,8 +187,9 @@ def test_gstreamer_formats_with_padded_rows(gi_path, pixels):
     finally:
         source.close()
     bars = frame[60, 11::23].astype(int)
-    expected = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 1, 0], [1, 0, 1], [1, 0, 0], [0, 0, 1]])
-    np.testing.assert_array_equal(bars > 128, expected.astype(bool))
+    expected = ["white", "yellow", "cyan", "green", "magenta", "red", "blue"]
+    lit = [np.array(ImageColor.getrgb(colour)) > 64 for colour in expected]
+    np.testing.assert_array_equal(bars > 128, lit)
 
 
 def test_gstreamer_camera_runs_mutes_and_reports_its_end(gi_path):
@@ -193,8 +197,9 @@ def test_gstreamer_camera_runs_mutes_and_reports_its_end(gi_path):
     source = "videotestsrc is-live=true num-buffers=45 ! video/x-raw,framerate=30/1"
     camera = open_camera(f"gst:{source}", clock, SystemClock(), latency_ms=20)
     try:
-        times = np.array([frame.t_s for frame in _collect(camera, clock, 5)])
-        assert np.all(np.diff(times) > 0.06) and np.all(np.diff(times) < 0.14)
+        gaps = np.diff([frame.t_s for frame in _collect(camera, clock, 5)])
+        assert gaps.min() > 0.06
+        np.testing.assert_allclose(gaps * 30, np.round(gaps * 30), atol=0.01)
         _until(lambda: camera.lost)
         assert "stream ended" in camera.problem
         camera.set_muted(True)

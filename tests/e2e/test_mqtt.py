@@ -28,7 +28,7 @@ from daemon.delegation import EventKind, Link
 pytestmark = pytest.mark.e2e
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LONG_S = 15.0
+LONG_S = 30.0
 
 
 def until(check: Callable[[], object], what: str, timeout_s: float = LONG_S) -> None:
