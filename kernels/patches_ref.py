@@ -10,7 +10,7 @@ section "Converting 8-bit YUV to RGB888" (BT.601, limited range, 8-bit fixed poi
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def yuv_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def _planes(
     frame: np.ndarray | tuple[np.ndarray, np.ndarray], layout: Layout
 ) -> list[tuple[np.ndarray, tuple[int, int]]]:
-    """The planes of a frame as (H, W, C) views, each with its subsampling (vertical, horizontal)."""
+    """The planes as (H, W, C) views, each with its subsampling (vertical, horizontal)."""
     if layout == "nv12":
         luma, chroma = frame
         _require(luma.ndim == 2, "nv12 luma is (H, W)", luma)
@@ -129,40 +129,59 @@ def _mean_planes(
 ) -> np.ndarray:
     """Area mean of (H, W, C) uint8 under each of h x w equal rectangles of the crop, (h, w, C).
 
-    Two matrix products over whole numbers. The first stays below 255 * 65536 < 2^24 and is exact
-    in float32 for up to 65,536 rows; the second is exact in float64. No order of summation, no
-    thread count and no vector width changes a bit.
+    Sums of whole numbers, rows first: at most 255 * 65,536 < 2^31 along an axis, 64 bits after
+    both. Written without matrix products on purpose: threads of a linear algebra library that
+    wait for one another cost hundreds of times more than they save on a busy machine.
     """
     top, left, rows, columns = crop
-    if rows > 65_536:
-        raise ValueError(f"a frame of {rows} rows is taller than 65,536 pixels")
-    first_row, last_row, vertical = _overlaps(top, rows, step[0], size[0])
-    first_column, last_column, horizontal = _overlaps(left, columns, step[1], size[1])
-    part = plane[first_row:last_row, first_column:last_column].astype(np.float32)
-    height, width, channels = part.shape
-    sums = vertical @ part.reshape(height, width * channels)  # (h, W * C)
-    sums = sums.reshape(size[0], width, channels).transpose(1, 0, 2).reshape(width, -1)
-    sums = horizontal @ sums.astype(np.float64)  # (w, h * C)
+    if max(rows, columns, *size) > 65_536:
+        raise ValueError(f"{rows}x{columns} to {size[0]}x{size[1]}: at most 65,536 pixels a side")
+    vertical = _cut(top, rows, step[0], size[0])
+    horizontal = _cut(left, columns, step[1], size[1])
+    part = plane[vertical.first : vertical.end, horizontal.first : horizontal.end]
+    sums = _cell_sums(_cell_sums(part, 0, vertical, np.int32), 1, horizontal, np.int64)
     total = rows * columns
-    mean = (2 * sums.astype(np.int64) + total) // (2 * total)
-    return np.ascontiguousarray(
-        mean.reshape(size[1], size[0], channels).transpose(1, 0, 2), dtype=np.uint8
-    )
+    return ((2 * sums + total) // (2 * total)).astype(np.uint8)
+
+
+class _Cut(NamedTuple):
+    """An interval of an axis cut into equal cells; index and rest say where the edges lie."""
+
+    first: int
+    """First sample touched."""
+    end: int
+    """Behind the last sample touched."""
+    index: np.ndarray
+    """(cells + 1,) the sample in which each edge lies, counted from `first`."""
+    rest: np.ndarray
+    """(cells + 1,) how far into that sample, in units; a sample is `unit` units long."""
+    unit: int
 
 
 @lru_cache(maxsize=32)
-def _overlaps(start: int, length: int, step: int, cells: int) -> tuple[int, int, np.ndarray]:
-    """How much each sample of an axis overlaps each cell, in whole numbers.
+def _cut(start: int, length: int, step: int, cells: int) -> _Cut:
+    """Cut [start, start + length) of luma pixels into cells; a sample covers `step` luma pixels.
 
-    The interval [start, start + length) of luma pixels is cut into equal cells; a sample covers
-    step luma pixels. One luma pixel is `cells` units long, so every edge is a whole number and
-    the overlaps of a cell add up to `length`.
-    Returns first and end sample touched, and (cells, samples) overlaps: float32 along rows
-    (exact below 2^24, see `_mean_planes`), which float64 arithmetic takes over unchanged.
+    One luma pixel is `cells` units long, so every edge is a whole number of units and a cell is
+    `length` units long.
     """
-    first, end = start // step, -(-(start + length) // step)
     edges = start * cells + np.arange(cells + 1, dtype=np.int64) * length
-    samples = np.arange(first, end, dtype=np.int64) * step * cells
-    low = np.maximum(edges[:-1, None], samples)
-    high = np.minimum(edges[1:, None], samples + step * cells)
-    return first, end, np.maximum(high - low, 0).astype(np.float32)
+    index, rest = np.divmod(edges, step * cells)
+    first, end = int(index[0]), int(index[-1]) + bool(rest[-1])
+    return _Cut(first, end, index - first, rest, step * cells)
+
+
+def _cell_sums(samples: np.ndarray, axis: int, cut: _Cut, dtype: type) -> np.ndarray:
+    """Sum of the samples of each cell along an axis, each weighted by its overlap in units.
+
+    A cell is the whole samples from its first edge's to before its last edge's, less what lies
+    before the first edge, plus what lies before the last.
+    """
+    along = [1] * samples.ndim
+    along[axis] = -1
+    index = np.minimum(cut.index, samples.shape[axis] - 1)
+    whole = np.add.reduceat(samples, index if cut.rest[-1] else index[:-1], axis, dtype)
+    whole = whole.take(range(len(index) - 1), axis)
+    whole *= (cut.unit * (np.diff(cut.index) > 0)).astype(dtype).reshape(along)
+    before = samples.take(index, axis).astype(dtype) * cut.rest.astype(dtype).reshape(along)
+    return whole + np.diff(before, axis=axis)

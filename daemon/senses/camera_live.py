@@ -106,6 +106,7 @@ class LiveCamera:
         self._light = light
         self._backoff = backoff or Backoff()
         self._slot, self._thinner = FrameSlot(), Thinner()
+        self._seen_ns = monotonic.now_ns()
         self._muted = self._closing = self._open = self._delivered = False
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._run, name="camera", daemon=True)
@@ -124,7 +125,11 @@ class LiveCamera:
         return self._open
 
     def frames(self, until_s: float) -> list[VideoFrame]:
-        return [] if self._muted else self._slot.take(until_s)
+        if self._muted:
+            return []
+        if self._open and self._monotonic.now_ns() - self._seen_ns > 2 * STALL_NS:
+            self.lost, self.problem = True, f"{self._source.name} hangs in its driver"
+        return self._slot.take(until_s)
 
     def set_muted(self, muted: bool) -> None:
         self._slot.clear()
@@ -146,8 +151,11 @@ class LiveCamera:
     def _run(self) -> None:
         """The reader thread: hold the device while wanted, come back when it was lost."""
         while not self._closing:
-            if self._muted:
-                self._pause(None)
+            muted = self._muted
+            if muted:
+                if self.lost:
+                    self.lost, self.problem = False, None
+                self._pause(muted, None)
                 continue
             try:
                 self._take_device()
@@ -160,11 +168,10 @@ class LiveCamera:
             finally:
                 self._release_device()
             if self.lost:
-                self._pause(self._backoff.next_s())
+                self._pause(muted, self._backoff.next_s())
 
-    def _pause(self, wait_s: float | None) -> None:
-        """Until the time is over, or mute or close asks for something else."""
-        muted = self._muted
+    def _pause(self, muted: bool, wait_s: float | None) -> None:
+        """Until the time is over, the camera closes, or mute is no longer what it was."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._muted != muted, wait_s)
 
@@ -178,6 +185,7 @@ class LiveCamera:
                     "closed; next: check `light` in the configuration"
                 ) from error
         self._source.open()
+        self._seen_ns = self._monotonic.now_ns()
         self._set_open(True)
 
     def _release_device(self) -> None:
@@ -196,15 +204,14 @@ class LiveCamera:
 
     def _read(self) -> None:
         """Read until muted, closed or lost."""
-        seen_ns = self._monotonic.now_ns()
         while not (self._muted or self._closing):
             picture = self._source.read()
             now_ns = self._monotonic.now_ns()
             if picture is not None:
-                seen_ns = now_ns
+                self._seen_ns = now_ns
                 self._found()
                 self._accept(picture)
-            elif now_ns - seen_ns > STALL_NS:
+            elif now_ns - self._seen_ns > STALL_NS:
                 raise DeviceLost(f"{self._source.name} gave no picture for {STALL_NS // NS} s")
 
     def _found(self) -> None:

@@ -113,7 +113,7 @@ class FrameSlot:
             self._waiting.append(frame)
 
     def take(self, until_s: float) -> list[VideoFrame]:
-        """The newest two of the frames captured before `until_s`, oldest first; older are dropped."""
+        """The newest two frames captured before `until_s`, oldest first; older ones are dropped."""
         until_ns = to_ns(until_s)
         with self._lock:
             ready = [frame for frame in self._waiting if to_ns(frame.t_s) < until_ns]

@@ -43,7 +43,8 @@ def test_picture_is_centred_with_its_aspect_kept(height, width, aspect, top, lef
 
 
 @pytest.mark.parametrize(
-    ("rotate", "corner"), [(0, (255, 0, 0)), (90, (0, 0, 255)), (180, (255,) * 3), (270, (0, 255, 0))]
+    ("rotate", "corner"),
+    [(0, (255, 0, 0)), (90, (0, 0, 255)), (180, (255, 255, 255)), (270, (0, 255, 0))],
 )
 def test_rotation_is_clockwise(rotate, corner):
     frame = fit(_quarters(80, 100), rotate=rotate)

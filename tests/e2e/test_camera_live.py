@@ -198,7 +198,7 @@ def test_gstreamer_camera_runs_mutes_and_reports_its_end(gi_path):
     camera = open_camera(f"gst:{source}", clock, SystemClock(), latency_ms=20)
     try:
         gaps = np.diff([frame.t_s for frame in _collect(camera, clock, 5)])
-        assert gaps.min() > 0.06
+        assert gaps.min() > 0.03 and gaps.sum() >= 0.3
         np.testing.assert_allclose(gaps * 30, np.round(gaps * 30), atol=0.01)
         _until(lambda: camera.lost)
         assert "stream ended" in camera.problem

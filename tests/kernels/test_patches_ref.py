@@ -98,8 +98,8 @@ def test_bgr_and_a_fourth_channel():
 
 
 def test_large_white_frame_does_not_overflow():
-    """The largest sums there are: 255 everywhere, 4K, where 31 bits and float32 would break."""
-    frame = np.broadcast_to(np.uint8(255), (2161, 3841, 3))
+    """255 everywhere in more than 4K: 31 bits are not enough for the sums."""
+    frame = np.broadcast_to(np.uint8(255), (2201, 3901, 3))
     assert np.all(resize_area(frame) == 255)
 
 

@@ -9,12 +9,13 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtspServer
 
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
-    "( videotestsrc is-live=true pattern=smpte ! video/x-raw,width=320,height=240,framerate=30/1 "
+    "( videotestsrc is-live=true pattern=smpte "
+    "! video/x-raw,format=I420,width=320,height=240,framerate=30/1 "  # JPEG over RTP is 4:2:0
     "! jpegenc ! rtpjpegpay name=pay0 pt=26 )"
 )
 server = GstRtspServer.RTSPServer()

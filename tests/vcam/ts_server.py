@@ -3,8 +3,10 @@
 A process of its own: PyAV holds the interpreter while it waits for a client.
 """
 
+import itertools
 import sys
 import threading
+import time
 
 import av
 import numpy as np
@@ -17,7 +19,9 @@ try:
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         stream.codec_context.gop_size = 5
         pixels = np.full((120, 160, 3), 90, np.uint8)
-        while not pace.wait(0.04):
+        start = time.monotonic()
+        for number in itertools.count(1):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            pace.wait(max(0.0, start + number / 25 - time.monotonic()))
 except (av.error.FFmpegError, OSError):
     sys.exit(0)  # the client went away first
