@@ -19,6 +19,9 @@ class Canceller(Protocol):
     def process(self, mic: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """One micro-turn of microphone and of what was played meanwhile, (3200,) int16 each."""
 
+    def reset(self) -> None:
+        """Forget the room."""
+
 
 class Room(Protocol):
     """Lets a microphone from a file hear tagalong."""
@@ -62,6 +65,11 @@ class Ears:
             return None
         order = np.arange(self._turns - turns, self._turns) % len(self._kept)
         return self._kept[order].reshape(-1)
+
+    def forget_room(self) -> None:
+        """Microphone and loudspeaker stand in a new relation to one another."""
+        if self._canceller is not None:
+            self._canceller.reset()
 
     def forget(self) -> None:
         """The microphone was muted: what was heard before is not for the background."""

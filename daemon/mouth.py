@@ -28,6 +28,8 @@ AHEAD_SAMPLES = 6_400
 """Sound that is made ahead of its playing: two micro-turns."""
 PATIENCE_S = 2.0
 """Wall time that a stepped run waits for what a sentence depends on."""
+WARM_NUMBERS = 51
+"""Numbers from zero on that the voice thread makes while it has nothing else to do."""
 IDLE_S = 0.05
 """The voice thread looks at least this often."""
 
@@ -136,10 +138,17 @@ class Mouth:
 
     def run(self, stopping: threading.Event) -> None:
         """Device clock: the voice thread."""
+        numbers = iter(range(WARM_NUMBERS))
         while not stopping.is_set():
-            self.playback.wanted.wait(IDLE_S)
+            if not self.playback.wanted.wait(IDLE_S) and not self.playback.speaking:
+                self._warm(next(numbers, None))
             self.playback.wanted.clear()
             self.playback.fill(AHEAD_SAMPLES)
+
+    def _warm(self, number: int | None) -> None:
+        """While nothing is to be said, make a number: a count must not wait for its sound."""
+        if number is not None:
+            self._current_voice().number(number)
 
     def _sound(self, say: Say) -> Iterator[np.ndarray]:
         """Sound of a sentence, made when the first piece is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 import tempfile
@@ -115,6 +116,9 @@ class Runner:
             wiring = Wiring(self, options, stack, health, notifier,
                             [*listeners, lambda event: counts.update([event.kind])])
             session = wiring.session()
+            gc.collect()
+            gc.freeze()  # what was loaded stays: no long collection in the middle of a step
+            stack.callback(gc.unfreeze)
             notifier.ready("listening")
             reason = "failed"
             try:

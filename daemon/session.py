@@ -11,25 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from daemon import acts_effects as fx
-from daemon.acts import Acts
-from daemon.ears import Ears
-from daemon.errands import Errands, News
+from daemon.errands import News
 from daemon.events import Event
-from daemon.governor import Governor
-from daemon.health import Health, Notifier
-from daemon.interaction import Model
-from daemon.ledger import Ledger, LedgerStore
-from daemon.mouth import Mouth, Played
-from daemon.senses.camera import Camera
-from daemon.senses.speaker import Speaker
-from daemon.sensors import Sensors
+from daemon.mouth import Played
+from daemon.parts import Parts, Settings
 from daemon.turn import SAMPLE_RATE, TURN_S, Floor, MicroTurn, Reply, VoiceState
 from daemon.watch import Watch
-from daemon.writer import Writer
 
 RECENT_S = 6.0
 """Words heard in this time are what an act is checked against."""
@@ -43,42 +33,6 @@ REPORT_TURNS = 50
 """Micro-turns between two looks at what was shed and how long steps took."""
 CONVERSATION = 40
 """Lines of conversation that go with a question."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Plain values of one session."""
-
-    stepped: bool = False
-    tail_s: float = 5.0
-    """Stepped: longest time past the longest input."""
-    deadline_s: float = 30.0
-    """Of a delegation."""
-    attach_audio_s: float = 12.0
-    """Sound that goes with a question."""
-    has_microphone: bool = True
-    has_camera: bool = True
-
-
-@dataclass
-class Parts:
-    """Everything that a session is made of."""
-
-    model: Model
-    ears: Ears
-    camera: Camera
-    speaker: Speaker
-    mouth: Mouth
-    ledger: Ledger
-    governor: Governor
-    acts: Acts
-    errands: Errands
-    sensors: Sensors
-    writer: Writer
-    store: LedgerStore | None = None
-    """None: nothing outlives the process."""
-    health: Health = field(default_factory=Health)
-    notifier: Notifier = field(default_factory=lambda: Notifier(None))
 
 
 class Session:

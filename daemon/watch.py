@@ -6,14 +6,16 @@ Each trouble is told once, aloud where that helps, until it is over; the rest go
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from daemon.session import Parts
+from daemon.parts import Parts
 
 NO_SOUND = "I cannot hear you any more. The microphone is gone."
 NO_PICTURE = "I cannot see any more. The camera is gone."
-NO_LINK = "I have lost the connection."
+LINK_LOST = "I have lost the connection."
+NO_LINK = "I have no connection, so I cannot look things up."
+LINK_PATIENCE_S = 5.0
+"""A broker that has not answered by then is away."""
 
 
 class Teller(Protocol):
@@ -40,7 +42,8 @@ class Watch:
     def __init__(self, parts: Parts, teller: Teller) -> None:
         self._parts = parts
         self._tell = teller
-        self._link_up = False
+        self._link_up = self._link_told = False
+        self._realigned = 0
         self._troubles: dict[str, bool] = {}
         self._shed: dict[str, int] = {}
 
@@ -53,7 +56,15 @@ class Watch:
         self._trouble("microphone", parts.ears.microphone.problem, NO_SOUND)
         self._trouble("camera", parts.camera.problem, NO_PICTURE)
         self._trouble("speaker", parts.speaker.problem, "")
-        self._link()
+        self._link(now_s)
+        self._echo()
+
+    def _echo(self) -> None:
+        """The canceller learns anew when what was played is placed anew against what is heard."""
+        realigned = getattr(self._parts.speaker, "realigned", 0)
+        if realigned != self._realigned:
+            self._realigned = realigned
+            self._parts.ears.forget_room()
 
     def _sensors(self, now_s: float) -> None:
         parts = self._parts
@@ -76,15 +87,22 @@ class Watch:
             if sentence:
                 self._tell.notice(sentence, f"{what}_lost")
 
-    def _link(self) -> None:
-        up = self._parts.errands.link.connected
+    def _link(self, now_s: float) -> None:
+        link = self._parts.errands.link
+        up = link.connected
+        problem = getattr(link, "last_error", "")
+        if problem and not up and not self._link_told and now_s >= LINK_PATIENCE_S:
+            self._link_told = True
+            self._tell.error("link", f"{problem}; questions wait until it is back")
+            self._tell.notice(NO_LINK, "link_lost")
         if up == self._link_up:
             return
+        self._link_told = True
         self._link_up = up
         self._tell.emit("link", "connected" if up else "connection lost", up=up)
         if not up:
             self._parts.mouth.earcon("link_lost")
-            self._tell.notice(NO_LINK, "link_lost")
+            self._tell.notice(LINK_LOST, "link_lost")
 
     # -- figures ------------------------------------------------------------------------------
 

@@ -23,12 +23,13 @@ from daemon.errands import Errands
 from daemon.events import Event, EventLog
 from daemon.governor import Governor
 from daemon.health import Health, Notifier
-from daemon.ledger import Book, Ledger, LedgerError, LedgerStore
+from daemon.ledger import Book, Ledger, LedgerError, LedgerStore, local_time
 from daemon.light import LightError, SensorLight, make_lamp
 from daemon.links import open_link
 from daemon.mouth import Mouth
 from daemon.mute import MuteControl, MuteStore, Sensor
 from daemon.options import RunOptions, Source, source_kind
+from daemon.parts import Parts, Settings
 from daemon.playback import Playback
 from daemon.senses.camera import Camera, NoCamera, open_camera
 from daemon.senses.echo import EchoCanceller, SyntheticRoom
@@ -41,7 +42,7 @@ from daemon.senses.microphone import (
 )
 from daemon.senses.speaker import DeviceSpeaker, FileSpeaker, NullSpeaker, Speaker
 from daemon.sensors import Sensors
-from daemon.session import Parts, Session, Settings
+from daemon.session import Session
 from daemon.turn import Addressing
 from daemon.writer import Writer
 
@@ -151,7 +152,7 @@ class Wiring:
         have been killed a short while ago."""
         if not self._options.stepped:
             return True
-        now_s = Ledger().wall().timestamp()
+        now_s = local_time().timestamp()
         return 0.0 <= now_s - float(snapshot.get("unix_s", 0.0)) <= RESUME_S
 
     # -- senses and voice ---------------------------------------------------------------------

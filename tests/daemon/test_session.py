@@ -19,12 +19,13 @@ from daemon.ledger import Ledger, LedgerStore
 from daemon.delegation import NullLink
 from daemon.mouth import Mouth
 from daemon.mute import MuteControl, Sensor
+from daemon.parts import Parts, Settings
 from daemon.playback import Playback
 from daemon.promises import AnswerEvent, EventKind
 from daemon.sensors import Sensors
 from daemon.senses.camera import NoCamera
 from daemon.senses.speaker import FileSpeaker
-from daemon.session import Parts, Session, Settings
+from daemon.session import Session
 from daemon.turn import (TURN_SAMPLES, Act, Floor, MicroTurn, Reply, Slots, Task, VideoFrame,
                          VoiceState)
 from daemon.voice import open_voice
