@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from daemon.background.broker import EmbeddedBroker
+from daemon.background.broker import BrokerError, EmbeddedBroker
 from daemon.background.worker import MANUALS, WorkerProcess
 from daemon.config import Config
 from daemon.delegation import Link, NullLink
@@ -24,7 +25,7 @@ def open_link(url: str, config: Config, state_dir: Path, outbox: Path, stepped: 
     are ready, so that its answers do not depend on how fast they start.
 
     Raises:
-        BrokerError: no broker of our own can be had or started.
+        BrokerError: no broker or worker of our own can be had or started.
         BrokerRefused: address, password file or certificates cannot be used.
         OutboxError: the outbox cannot be used.
     """
@@ -53,15 +54,14 @@ def _start_own(config: Config, state_dir: Path, stepped: bool, stack: ExitStack)
                            background.workout_log or state_dir / "workout.sqlite",
                            background.concurrency)
     stack.enter_context(worker)
-    if stepped:
-        worker.wait_ready(WORKER_START_S)
+    if stepped and not worker.wait_ready(WORKER_START_S):
+        raise BrokerError("the worker beside the embedded broker did not start; next: "
+                          f"tagalong background --broker {broker.url}, which says why")
     return broker.url
 
 
 def _wait_connected(link: Link) -> None:
     """Until the broker that was just started has accepted the link."""
-    import threading
-
     pause = threading.Event()
     for _ in range(CONNECT_SLICES):
         if link.connected:

@@ -138,17 +138,24 @@ class Mouth:
 
     def run(self, stopping: threading.Event) -> None:
         """Device clock: the voice thread."""
-        numbers = iter(range(WARM_NUMBERS))
+        numbers: Iterator[int] = iter(range(WARM_NUMBERS))
         while not stopping.is_set():
             if not self.playback.wanted.wait(IDLE_S) and not self.playback.speaking:
-                self._warm(next(numbers, None))
+                numbers = numbers if self._warm(next(numbers, None)) else iter(())
             self.playback.wanted.clear()
             self.playback.fill(AHEAD_SAMPLES)
 
-    def _warm(self, number: int | None) -> None:
-        """While nothing is to be said, make a number: a count must not wait for its sound."""
-        if number is not None:
-            self._current_voice().number(number)
+    def _warm(self, number: int | None) -> bool:
+        """While nothing is to be said, make a number: a count must not wait for its sound.
+
+        False when that failed: it is not tried again, and the count itself will say why.
+        """
+        try:
+            if number is not None:
+                self._current_voice().number(number)
+        except Exception:  # whatever a voice throws here, its thread must go on
+            return False
+        return True
 
     def _sound(self, say: Say) -> Iterator[np.ndarray]:
         """Sound of a sentence, made when the first piece is asked for."""

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from daemon.background.broker import BrokerError
 from daemon.background.mqtt import BrokerRefused
+from daemon.button import ButtonError
 from daemon.config import Config, ConfigError
 from daemon.control import ControlError
 from daemon.engines.base import EngineMismatch
@@ -32,7 +33,7 @@ from daemon.voice import Voice, open_voice
 from daemon.wiring import Wiring
 
 REFUSALS = (BadInput, DeviceLost, EngineMismatch, ConfigError, BrokerRefused, BrokerError,
-            ControlError, OutboxError, LedgerError, LightError, OSError)
+            ButtonError, ControlError, OutboxError, LedgerError, LightError, OSError)
 """What may stop a run before it begins; each says what is wrong and what to do."""
 ENGINE_START_S = 60.0
 """Longest that loading an engine takes; the service manager is told."""

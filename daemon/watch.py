@@ -129,3 +129,6 @@ class Watch:
         if health.turns:
             self._tell.emit("stats", step_ms=health.step_ms(50), step_p95_ms=health.step_ms(95),
                             step_max_ms=health.step_ms(100), turns=health.turns)
+            self._parts.errands.link.publish_stats({
+                "turns": health.turns, "step_p95_ms": health.step_ms(95) or 0.0,
+                "late": health.late, **{f"shed_{k}": v for k, v in self._shed.items()}})

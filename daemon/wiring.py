@@ -94,6 +94,8 @@ class Wiring:
         camera = self._camera(control)
         link = open_link(options.broker, config, options.state_dir, self._file("outbox.sqlite"),
                          options.stepped, self._stack)
+        if options.broker == "none":
+            ledger.reconcile(())  # nobody works any more at what was asked before
         parts = Parts(
             model, ears, camera, speaker, mouth, ledger, governor,
             Acts(ledger, governor),
@@ -140,7 +142,9 @@ class Wiring:
             snapshot = store.load()
             if snapshot is not None and self._fresh(snapshot):
                 ledger = Ledger.restore(snapshot, addressing=addressing)
-                self.resumed = True
+                book = ledger.book
+                self.resumed = any((book.running, book.timers, book.intervals, book.stopwatch,
+                                    book.delegations))
                 return store, ledger
         except LedgerError as error:
             self._problems.append(("ledger", str(error)))
