@@ -12,7 +12,9 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -83,22 +85,28 @@ def render_scenario(scenario: Path, places: Places) -> bool:
     """Renders sound and video of a scenario; False when they are there already.
 
     Raises:
-        OSError, ValueError: the scenario cannot be read or rendered.
+        OSError, ValueError, RuntimeError: the scenario cannot be read or rendered.
     """
     key = _key(scenario)
     stamp = places.inputs / "key"
     if stamp.is_file() and stamp.read_text() == key:
         return False
-    from models.scenarios.render import render
-
     shutil.rmtree(places.inputs, ignore_errors=True)
     places.inputs.mkdir(parents=True)
-    render(scenario, places.inputs)
+    # A process of its own: espeak-ng is one per process, and tagalong's own voice needs it too.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(_render, scenario, places.inputs).result()
     for path in (places.microphone, places.camera):
         if not path.is_file():
             raise FileNotFoundError(f"{scenario} was rendered without {path.name}")
     stamp.write_text(key)
     return True
+
+
+def _render(scenario: Path, folder: Path) -> None:
+    from models.scenarios.render import render
+
+    render(scenario, folder)
 
 
 def _key(scenario: Path) -> str:
@@ -159,7 +167,7 @@ def demo(scenario: Path, out: Path, console: Console) -> None:
     """Renders, runs, draws.
 
     Raises:
-        REFUSALS, ValueError: something cannot be used, or the scenario is wrong.
+        REFUSALS, ValueError, RuntimeError: something cannot be used, or the scenario is wrong.
     """
     places = Places(out)
     console.print("rendering the scenario" if render_scenario(scenario, places)
@@ -193,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         demo(arguments.scenario, arguments.out.resolve(), Console(highlight=False))
         return 0
-    except (*REFUSALS, ValueError) as error:
+    except (*REFUSALS, ValueError, RuntimeError) as error:
         print(f"tools/demo: {error}", file=sys.stderr)
         return 1
 

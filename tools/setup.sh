@@ -78,7 +78,8 @@ make_venv() {
 }
 
 pip_install() {
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-input "$@"
+    "$VENV/bin/python" -m pip install -q --no-compile --disable-pip-version-check \
+        --no-input "$@"   # what is never imported need not be compiled
 }
 
 # What a setup depends on, as one number; the folder counts because .venv holds its path.
