@@ -15,10 +15,11 @@ import numpy as np
 from daemon.engines import open_engine
 from daemon.engines.base import Engine, StepInputs, StepOutputs
 from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task
-from kernels.dmel_ref import Dmel
+from kernels.dmel_ref import MELS, Dmel
 from kernels.patches_ref import patches
 from kernels.similarity_ref import ROW, Similarity
 from models import tokens
+from models.config import CONTEXT_FRAMES
 from models.counter import PhaseCounter
 
 _NUMBER = ("hundreds", "tens", "units")
@@ -29,6 +30,7 @@ _HEADS_OF = {
 """Field of `Slots` -> the heads that carry it."""
 _SILENT = (0, 0, 0, 0)
 """Outputs of a micro-turn in which nothing happened: heard, heard, act, floor."""
+_NO_SOUND = np.zeros((CONTEXT_FRAMES, MELS), np.uint8)
 _NO_ROWS = np.zeros((0, ROW), np.float32)
 
 
@@ -52,6 +54,7 @@ class InteractionModel:
         self._similarity = Similarity()
         self._words = tokens.WordAssembler()
         self._previous = _SILENT
+        self._context = _NO_SOUND
 
     @classmethod
     def open(cls, engine: str = "auto", weights: Path | None = None,
@@ -85,9 +88,11 @@ class InteractionModel:
 
     def _inputs(self, turn: MicroTurn) -> StepInputs:
         frames = turn.frames[:2]
+        levels = np.concatenate([self._context, self._dmel.push(turn.audio)])
+        self._context = levels[-CONTEXT_FRAMES:]
         rows = [self._similarity.push(frame.rgb) for frame in frames]
         return StepInputs(
-            levels=self._dmel.push(turn.audio),
+            levels=levels,
             patches=patches(frames[0].rgb) if frames else None,
             similarity=np.stack(rows) if rows else _NO_ROWS,
             state=np.array(tokens.encode_state(vars(turn.state)), np.int64),
@@ -117,6 +122,7 @@ class InteractionModel:
         for part in (self.engine, self._dmel, self._similarity, self._words, self._counter):
             part.reset()
         self._previous = _SILENT
+        self._context = _NO_SOUND
 
     def _parts(self) -> dict[str, Any]:
         return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
@@ -125,7 +131,7 @@ class InteractionModel:
     def get_state(self) -> dict[str, Any]:
         """Everything that `set_state` needs to go on, as owned values."""
         parts = {name: part.get_state() for name, part in self._parts().items()}
-        return {**parts, "previous": self._previous}
+        return {**parts, "previous": self._previous, "context": self._context.copy()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from `get_state` of a model with the same weights.
@@ -136,6 +142,7 @@ class InteractionModel:
         for name, part in self._parts().items():
             part.set_state(state[name])
         self._previous = tuple(state["previous"])
+        self._context = np.array(state["context"], np.uint8)
 
 
 def choose(logits: np.ndarray, empty_bias: float = 0.0) -> int:

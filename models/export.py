@@ -17,8 +17,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.config import (PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS, WEIGHTS,
-                           ModelConfig)
+from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS,
+                           WEIGHTS, ModelConfig)
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
 
@@ -44,7 +44,7 @@ def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, ...]:
     ring = (config.layers, 1, config.heads, config.ring_rows, config.head_dim)
     angles = (SLOTS, config.head_dim // 2)
     return (
-        torch.zeros(1, 8, 80, dtype=torch.int64), torch.zeros(1, VIDEO_SLOTS, PATCH),
+        torch.zeros(1, CONTEXT_FRAMES + 8, 80, dtype=torch.int64), torch.zeros(1, VIDEO_SLOTS, PATCH),
         torch.zeros(1, SIMILARITY_SLOTS, SIMILARITY),
         torch.zeros(1, len(STATE_FIELDS), dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64),
         torch.ones(1, SLOTS), torch.zeros(ring), torch.zeros(ring),

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from kernels.dmel_ref import LEVELS, LOG_LOW, LOG_STEP, MELS
 from models import tokens
-from models.config import (AUDIO_SLOTS, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOT_TIMES, SLOTS,
-                           VIDEO_SLOTS, ModelConfig)
+from models.config import (AUDIO_SLOTS, CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_SLOTS,
+                           SLOT_TIMES, SLOTS, VIDEO_SLOTS, ModelConfig)
 from models.scenarios.phones import PHONES
 
 OUTPUT_HEADS: dict[str, int] = {
@@ -123,6 +123,7 @@ class InteractionNet(nn.Module):
         self.config = config
         c = config.width
         self.audio = nn.Parameter(_level_table(c))
+        self.context = nn.Linear(CONTEXT_FRAMES * MELS, c, bias=False)
         self.similarity = nn.Sequential(nn.Linear(SIMILARITY, c), nn.GELU("tanh"), nn.Linear(c, c))
         self.patches = PatchStem(c)
         self.slot = nn.Parameter(torch.randn(SLOTS, c) * 0.02)
@@ -142,13 +143,17 @@ class InteractionNet(nn.Module):
         nn.init.normal_(self.heads.weight, std=0.02)
 
     def embed_audio(self, levels: Tensor) -> Tensor:
-        """levels (B, T, 8, 80) int64 -> (B, T, 4, C): bag of level embeddings, two frames a slot.
+        """levels (B, 4 + 8 T, 80) int64, the first 4 from before -> (B, T, 4, C).
 
-        Written as one product with a one-hot row: faster on a CPU than 160 gathers.
+        A slot is the bag of its two frames' level embeddings, written as one product with a
+        one-hot row (faster on a CPU than 160 gathers), and a projection of the 4 frames before.
         """
-        b, t = levels.shape[:2]
-        one_hot = F.one_hot(levels.reshape(b, t, AUDIO_SLOTS, -1), LEVELS).to(self.audio.dtype)
-        return one_hot.reshape(b, t, AUDIO_SLOTS, -1) @ self.audio
+        b, n = len(levels), levels.shape[1] - CONTEXT_FRAMES
+        one_hot = F.one_hot(levels[:, CONTEXT_FRAMES:].reshape(b, n // 2, -1), LEVELS)
+        now = one_hot.to(self.audio.dtype).reshape(b, n // 2, -1) @ self.audio
+        values = levels.to(self.audio.dtype) / 4 - 2
+        before = torch.cat([values[:, k : k + n : 2] for k in range(CONTEXT_FRAMES)], -1)
+        return (now + self.context(before)).reshape(b, n // 8, AUDIO_SLOTS, -1)
 
     def embed_state(self, state: Tensor, previous: Tensor) -> Tensor:
         """state rows (B, T, 15), previous outputs (B, T, 4) -> (B, T, 1, C)."""
@@ -169,7 +174,8 @@ class InteractionNet(nn.Module):
         None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no frame. Returns
         the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones).
         """
-        parts = [(self.embed_audio(levels), 0)]
+        silence = torch.zeros_like(levels[:, 0, :CONTEXT_FRAMES])
+        parts = [(self.embed_audio(torch.cat([silence, levels.flatten(1, 2)], 1)), 0)]
         if patches is not None:
             parts.append((self.patches(patches), AUDIO_SLOTS))
         if similarity is not None:
@@ -209,13 +215,13 @@ class InteractionNet(nn.Module):
              cos, sin) -> tuple[Tensor, ...]:
         """One micro-turn against the ring; nothing is written in place.
 
-        levels (1, 8, 80), patches (1, 12, 4800), similarity (1, 2, 400), state (1, 15), previous
+        levels (1, 4 + 8, 80), patches (1, 12, 4800), similarity (1, 2, 400), state (1, 15), previous
         (1, 4), present (1, S) with 1 for filled slots, ring_k and ring_v (L, 1, H, R, D), mask
         (S, R) additive for ring rows, cos and sin (S, D/2). Returns each head's logits (1, n) and
         the new keys and values (L, 1, H, S, D), keys rotated at their absolute position.
         """
         x = torch.cat([
-            self.embed_audio(levels.unsqueeze(1)).squeeze(1), self.patches(patches),
+            self.embed_audio(levels).squeeze(1), self.patches(patches),
             self.similarity(similarity), self.embed_state(state, previous),
         ], 1) + self.slot
         inside = torch.full((SLOTS, SLOTS), -1e9, device=x.device).triu(1).to(x)

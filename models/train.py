@@ -97,6 +97,40 @@ def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
         for k, v in batch.items() if v.dtype.kind in "iufb"}
 
 
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io).
+
+    torch.optim.Muon works in bfloat16, which this CPU emulates: 4 s a step against 0.2 s here.
+    """
+
+    def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(matrices, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update of every matrix."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                kept = state.setdefault("momentum", torch.zeros_like(p))
+                kept.lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonal(p.grad.lerp(kept, group["momentum"]))
+                p.mul_(1 - 0.05 * group["lr"])
+                p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[0] / p.shape[1]) ** 0.5)
+
+
+def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
+    """Nearly the closest orthogonal matrix: a quintic Newton-Schulz iteration (same source)."""
+    x = g.T if g.shape[0] > g.shape[1] else g
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return x.T if g.shape[0] > g.shape[1] else x
+
+
 class Trainer:
     """Owns the network, the optimiser and the position in the data."""
 
@@ -113,11 +147,12 @@ class Trainer:
         self._resume()
         self.model = self.net if self.world == 1 else torch.nn.parallel.DistributedDataParallel(
             self.net, find_unused_parameters=True)
-        matrices = [p for p in self.net.parameters() if p.ndim >= 2]
-        rest = [p for p in self.net.parameters() if p.ndim < 2]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}],
-            lr=options.rate, betas=(0.9, 0.95))
+        inner = [p for n, p in self.net.named_parameters() if "blocks" in n and p.ndim == 2]
+        known = {id(p) for p in inner}
+        self.optimisers = [
+            Muon(inner, options.matrix_rate),
+            torch.optim.AdamW([p for p in self.net.parameters() if id(p) not in known],
+                              lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0)]
         self.rng = np.random.default_rng([7, self.rank, self.position["steps"]])
         self.first = self.position["shard"]
         self.streams = batches.StreamShards(options.work / "speech", self.rng, options.reuse)
@@ -144,15 +179,16 @@ class Trainer:
         unfinished.replace(path)
 
     def _rate(self) -> float:
+        """Share of the full rates, 0 to 1."""
         warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
         if self.decay_from is None and (self.options.work / "decay").exists():
             self.save(self.options.work / "constant.pt")
             self.decay_from = self.since_start
             print("decay begins", flush=True)
         if self.decay_from is None:
-            return warm * self.options.rate
+            return warm
         done = (self.since_start - self.decay_from) / self.options.decay_steps
-        return min(warm, 1.0) * self.options.rate * max(1.0 - done, 0.0)
+        return warm * max(1.0 - done, 0.0)
 
     def _video(self, n: int, turns: int) -> tuple[dict | None, Tensor | None]:
         """Every third batch carries clips beside the sound; a few of them pictures too."""
@@ -173,9 +209,9 @@ class Trainer:
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns its losses."""
-        rate = self._rate()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        share = self._rate()
+        for optimiser, rate in zip(self.optimisers, (self.options.matrix_rate, self.options.rate)):
+            optimiser.param_groups[0]["lr"] = share * rate
         raw = self.streams.batch(self.options.batch, self.first)
         clips, patches = self._video(self.options.batch, TURNS)
         if patches is not None:
@@ -190,8 +226,9 @@ class Trainer:
             losses |= video_losses(out["reps"], clips)
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         self.since_start += 1
         self.position["steps"] += 1
         self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
@@ -245,7 +282,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--video", type=Path, help="shards of models.scenarios.video")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=4, help="streams of 20 s")
-    parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="of AdamW: all but the blocks")
+    parser.add_argument("--matrix-rate", type=float, default=0.02, help="of Muon: the blocks")
     parser.add_argument("--warm-up", type=int, default=100)
     parser.add_argument("--decay-steps", type=int, default=900)
     parser.add_argument("--decay-only", action="store_true")

@@ -17,6 +17,7 @@ from kernels.dmel_ref import MELS
 from models import tokens
 from models.config import (
     AUDIO_SLOTS,
+    CONTEXT_FRAMES,
     PATCH,
     SIMILARITY,
     SIMILARITY_SLOTS,
@@ -59,7 +60,7 @@ class StepInputs:
     """One micro-turn as the network sees it. The arrays are read during `step` only."""
 
     levels: np.ndarray
-    """(8, 80) uint8, dMel levels of eight audio frames."""
+    """(4 + 8, 80) uint8, dMel levels of eight audio frames and of the four before."""
     patches: np.ndarray | None
     """(12, 4800) float32, None without a video frame."""
     similarity: np.ndarray
@@ -104,7 +105,7 @@ class Feed:
     """Preallocated inputs of the step graph; `fill` copies one micro-turn into them."""
 
     def __init__(self) -> None:
-        self.levels = np.zeros((1, 2 * AUDIO_SLOTS, MELS), np.int64)
+        self.levels = np.zeros((1, CONTEXT_FRAMES + 2 * AUDIO_SLOTS, MELS), np.int64)
         self.patches = np.zeros((1, VIDEO_SLOTS, PATCH), np.float32)
         self.similarity = np.zeros((1, SIMILARITY_SLOTS, SIMILARITY), np.float32)
         self.state = np.zeros((1, len(tokens.STATE_FIELDS)), np.int64)

@@ -11,7 +11,7 @@ from daemon.engines.base import StepInputs  # noqa: E402
 from daemon.engines.onnx import OnnxEngine  # noqa: E402
 from daemon.engines.torch_engine import TorchEngine  # noqa: E402
 from models import tokens  # noqa: E402
-from models.config import PATCH, SIMILARITY, TINY, VIDEO_SLOTS  # noqa: E402
+from models.config import CONTEXT_FRAMES, PATCH, SIMILARITY, TINY, VIDEO_SLOTS  # noqa: E402
 from models.export import export  # noqa: E402
 from models.model import FED_BACK, OUTPUT_HEADS, InteractionNet  # noqa: E402
 
@@ -58,11 +58,12 @@ def whole(net, s, **optional) -> dict[str, np.ndarray]:
     return {k: v[0].numpy() for k, v in out.items()}
 
 
-def streamed(engine, s, video: bool = True) -> dict[str, np.ndarray]:
+def streamed(engine, s, video: bool = True, before=np.zeros((CONTEXT_FRAMES, 80), np.uint8)) -> dict[str, np.ndarray]:
     rows = {name: [] for name in OUTPUT_HEADS}
+    frames = np.concatenate([before, s["levels"].reshape(-1, 80).astype(np.uint8)])
     for k in range(len(s["levels"])):
         out = engine.step(StepInputs(
-            s["levels"][k].astype(np.uint8), s["patches"][k] if video else None,
+            frames[8 * k : 8 * k + CONTEXT_FRAMES + 8], s["patches"][k] if video else None,
             s["similarity"][k] if video else np.zeros((0, SIMILARITY), np.float32),
             s["state"][k].astype(np.int64), s["previous"][k].astype(np.int64)))
         for name in OUTPUT_HEADS:
