@@ -136,7 +136,7 @@ class Wiring:
         store = LedgerStore(self._file("ledger.sqlite"))
         self._stack.callback(store.close)
         if store.moved is not None:
-            self._problems.append(("ledger", f"the ledger was damaged; it is kept as {store.moved}"))
+            self._problems.append(("ledger", f"the ledger was damaged, see {store.moved}"))
         addressing = Addressing[self._config.addressing.mode.upper()]
         try:
             snapshot = store.load()

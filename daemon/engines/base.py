@@ -35,7 +35,7 @@ NOWHERE = -(2**40)
 """Position of a ring row that holds nothing: further back than any window reaches."""
 
 
-class EngineMismatch(Exception):
+class EngineMismatch(ValueError):
     """Engine, weights and daemon do not fit together; the text names cause and next step."""
 
 

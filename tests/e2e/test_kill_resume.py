@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a set: what was counted is there again, and a clean end leaves nothing."""
+"""kill -9 in the middle of a set: the count is there again; a clean end leaves nothing."""
 
 from __future__ import annotations
 
