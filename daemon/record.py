@@ -340,7 +340,8 @@ def replay_main(arguments: Any) -> int:
     options = {"speed": None, "engine": "auto", "assert": False, **vars(arguments)}
     path = Path(options["file"])
     try:
-        print("recorded with:", ", ".join(f"{k} {v}" for k, v in metadata(path).items()))
+        made_with = {k: v for k, v in metadata(path).items() if k != "config"}
+        print("recorded with:", ", ".join(f"{k} {v}" for k, v in made_with.items()))
         model = InteractionModel.open(engine=options["engine"] or "auto")
         found = replay(path, model, options["speed"], show=_show)
     except (OSError, ValueError) as error:
