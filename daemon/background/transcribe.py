@@ -27,7 +27,7 @@ SURENESS_POWER = 0.5
 """A word weighs its posterior to this power; found by trial."""
 _BLOCK = 320
 _PAUSE_S, _PAD_S, _LEAST_S = 1.0, 0.3, 0.3
-_OVER_FLOOR = 4.0
+_OVER_FLOOR = 2.0
 _PRONUNCIATIONS = Path(__file__).with_name("pronunciations.txt")
 
 
@@ -46,7 +46,7 @@ class Heard:
 def last_utterance(clip: np.ndarray) -> np.ndarray:
     """The last stretch of a clip (T,) int16 that is speech without a pause of 1 s; may be empty.
 
-    The level that counts as speech is 4 times the quietest tenth of the clip (amplitude), and at
+    The level that counts as speech is twice the quietest tenth of the clip (amplitude), and at
     least a twelfth of the loudest block.
     """
     blocks = clip[: clip.size // _BLOCK * _BLOCK].reshape(-1, _BLOCK).astype(np.float32)
