@@ -34,6 +34,7 @@ from daemon.ledger_book import (
     to_json,
 )
 from daemon.turn import TURN_S, Addressing, State, Task, VoiceState
+from models.tokens import FOLLOW_UP_S
 
 __all__ = ["Answer", "Book", "Countdown", "Delegation", "Interval", "Ledger", "LedgerError",
            "LedgerStore", "Reading", "RepSet", "Said", "Stopwatch", "Timer"]
@@ -89,6 +90,8 @@ class Ledger:
         """The last sentence of any kind."""
         self.exchange_at_s: float | None = None
         """End of the last exchange with the wearer."""
+        self.follow_up_s = FOLLOW_UP_S
+        """Follow-up window of the configuration."""
 
     def change(self, **changes: Any) -> None:
         """Replace fields of the book."""
@@ -167,7 +170,10 @@ class Ledger:
             self.exchange_at_s = now_s
         running, book = self.book.running, self.book
         remaining = [t.due_at_s - now_s for t in book.timers if not t.due]
-        since = None if self.exchange_at_s is None else now_s - self.exchange_at_s
+        since = None
+        if self.exchange_at_s is not None:
+            # The network learned one window; another one is that window faster or slower.
+            since = (now_s - self.exchange_at_s) * FOLLOW_UP_S / self.follow_up_s
         return State(
             voice=voice, withheld=withheld, task=self._task(),
             count=running.count if running else 0, timers=len(remaining),

@@ -265,7 +265,8 @@ class Wiring:
         self._stack.callback(stopping.set)
         self._button(session, control)
         handlers = mute_handlers(control, lambda: session.now_s, lambda: self.status(session))
-        server = ControlServer(self._options.control_socket, handlers)
+        server = ControlServer(self._options.control_socket, handlers,
+                               self._options.control_mode)
         self._stack.callback(server.close)
 
     def _button(self, session: Session, control: MuteControl) -> None:

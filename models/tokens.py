@@ -182,6 +182,9 @@ _FIELD_OF = {
 }
 
 # --- state: one bag of embeddings a micro-turn; field -> number of values
+FOLLOW_UP_S = 8.0
+"""Follow-up window that the network learned: words without the name are meant for tagalong so
+long after an exchange; an edge of `SECONDS_EDGES`."""
 COUNT_EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 50)
 SECONDS_EDGES = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 30.0)
 """Value 0 is none, then one value for each interval that begins at an edge."""

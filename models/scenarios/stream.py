@@ -17,13 +17,11 @@ from kernels.dmel_ref import dmel
 from models import grammar, tokens
 from models.scenarios import recordings, sound, talk, voices
 from models.scenarios.phones import PHONES
-from models.tokens import HEARD_SLOTS
+from models.tokens import FOLLOW_UP_S, HEARD_SLOTS
 
 RATE = 16_000
 TURN_S = 0.2
 TURNS = 100
-FOLLOW_UP_S = 8.0
-"""Length of the follow-up window after an exchange."""
 WORD_DELAY_S = 0.12
 """From the end of a word to the moment at which the micro-turn that names it may end."""
 EXTENDABLE_DELAY_S = 0.4

@@ -239,3 +239,11 @@ def test_killed_with_nine_mid_set_it_resumes_at_the_count(tmp_path: Path) -> Non
     assert restored.book.running is not None
     assert restored.book.running.count in (seen, seen + 1)
     assert restored.state(0.0).task is Task.REPS
+
+
+def test_another_follow_up_window_reaches_the_network_as_the_one_it_learned():
+    ledger = Ledger()
+    ledger.exchanged(10.0)
+    assert ledger.state(14.0).since_exchange_s == pytest.approx(4.0)
+    ledger.follow_up_s = 16.0
+    assert ledger.state(14.0).since_exchange_s == pytest.approx(2.0)
