@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from models import tokens
-from models.scenarios.stream import TURNS, Stream, stream
+from models.scenarios.simulation import TURNS
+from models.scenarios.stream import Stream, stream
 
 SHARD = 32
 """Streams in a shard."""

@@ -26,7 +26,7 @@ from torch import Tensor
 from models import batches
 from models.config import SLOTS, VIDEO_SLOTS, WEIGHTS, ModelConfig
 from models.model import OUTPUT_HEADS, InteractionNet
-from models.scenarios.stream import TURN_S, TURNS
+from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
 from models.tokens import SLOT_HEADS
 

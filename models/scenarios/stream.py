@@ -9,7 +9,7 @@ espeak-ng's own noise generator, whose state outlives a sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,27 +17,12 @@ from kernels.dmel_ref import dmel
 from models import grammar, tokens
 from models.scenarios import recordings, sound, talk, voices
 from models.scenarios.phones import PHONES
-from models.tokens import FOLLOW_UP_S, HEARD_SLOTS
+from models.scenarios.simulation import (
+    ASK_DELAY_S, ATTENTION_DELAY_S, EVERY, EXTENDABLE_DELAY_S, PAUSED, RATE, REPS, STOPWATCH,
+    Simulation, TURNS, TURN_S, WORD_DELAY_S, after_act, change, count_aloud, heard_targets,
+    meant_for_it, release_waiting, speak_own, state_rows, take_floor, turn_of, yield_floor,
+)
 
-RATE = 16_000
-TURN_S = 0.2
-TURNS = 100
-WORD_DELAY_S = 0.12
-"""From the end of a word to the moment at which the micro-turn that names it may end."""
-EXTENDABLE_DELAY_S = 0.4
-"""The same for an act whose command could go on."""
-ASK_DELAY_S = 0.6
-ATTENTION_DELAY_S = 0.9
-ONSET_S = 0.08
-"""Speech that must have been heard before the voice is ducked."""
-
-KEEP, DUCK, YIELD, SPEAK = range(4)
-SILENT, SPEAKING, DUCKED = range(3)
-NO_TASK, REPS, PAUSED, EVERY, STOPWATCH = range(5)
-STARTS = {"count_reps": REPS, "target": REPS, "every": EVERY, "stopwatch": STOPWATCH,
-          "pause_count": PAUSED, "resume_count": REPS}
-ENDS = {"stop_count", "stop_every", "stop_stopwatch", "stop"}
-TIMED = {"set_timer", "remind", "rest"}
 BACKCHANNELS = ("okay", "right", "yeah", "mm hm", "i see", "aha", "cool", "good", "nice", "oh")
 STOPPERS = ("stop", "be_quiet", "never_mind", "say_again")
 INTENT_NAMES = tuple(grammar.INTENTS)
@@ -66,107 +51,6 @@ class Stream:
 
 
 @dataclass
-class _Simulation:
-    """The daemon as far as the network sees it, while a stream is being laid out."""
-
-    rng: np.random.Generator
-    values: dict
-    pcm: np.ndarray = field(default_factory=lambda: np.zeros(int(TURNS * TURN_S * RATE),
-                                                             np.float32))
-    words: list = field(default_factory=list)
-    """(end_s, token ids, weight)."""
-    unknown: list = field(default_factory=list)
-    """(start_s, end_s) of speech with unknown words."""
-    acts: dict = field(default_factory=dict)
-    """turn -> (act name, slots)."""
-    floors: dict = field(default_factory=dict)
-    phones: np.ndarray = field(default_factory=lambda: np.zeros(TURNS * 8, np.uint8))
-    voice: np.ndarray = field(default_factory=lambda: np.zeros(TURNS, np.int8))
-    exchange_s: float | None = None
-    """End of the last exchange."""
-    spoke_s: float | None = None
-    changes: list = field(default_factory=list)
-    """(turn, field, value): state from this micro-turn on."""
-    exchanges: list = field(default_factory=list)
-    """(start_turn, end_s): exchanges, for since_exchange_s."""
-    busy: list = field(default_factory=list)
-    """(start_s, end_s) of near speech."""
-    wearer: str = ""
-
-
-def _turn(t_s: float) -> int:
-    """Micro-turn whose end is the first at or after t_s."""
-    return int(np.ceil(t_s / TURN_S - 1e-6)) - 1
-
-
-def _speak_own(sim: _Simulation, start_turn: int, seconds: float) -> None:
-    """tagalong talks from start_turn on; a little of it stays in the microphone."""
-    stop = min(start_turn + max(1, int(np.ceil(seconds / TURN_S))), TURNS)
-    sim.voice[start_turn:stop] = SPEAKING
-    sim.exchanges.append((start_turn, stop * TURN_S))
-    sim.exchange_s = sim.spoke_s = stop * TURN_S
-    if sim.rng.random() < 0.5 and start_turn < TURNS:
-        residual = sound.own_voice(sim.rng, seconds)
-        at = int((start_turn * TURN_S + 0.1) * RATE)
-        sound.add(sim.pcm, residual * 10 ** (-sim.rng.uniform(5, 30) / 20), at)
-
-
-def _change(sim: _Simulation, turn: int, name: str, value) -> None:
-    sim.values[name] = value
-    sim.changes.append((turn, name, value))
-
-
-def _after_act(sim: _Simulation, turn: int, act: str) -> None:
-    """State changes and tagalong's own response after an act."""
-    rng, nxt = sim.rng, turn + 1
-    if act in STARTS:
-        _change(sim, nxt, "task", STARTS[act])
-        if act in ("count_reps", "target"):
-            _change(sim, nxt, "count", 0)
-    elif act in ENDS:
-        _change(sim, nxt, "task", NO_TASK)
-    elif act in TIMED:
-        _change(sim, nxt, "timers", min(sim.values["timers"] + 1, 3))
-        _change(sim, nxt, "timer_remaining_s", float(rng.choice([1.5, 5, 20, 60])))
-    elif act == "ask":
-        _change(sim, nxt, "delegations", 1)
-    has_slots = bool(tokens.slot_fields(act))
-    pending = has_slots and rng.random() < 0.12
-    if sim.values["pending"] or pending:
-        _change(sim, nxt, "pending", int(pending))
-    quiet = act in ("stop", "be_quiet", "never_mind", "mute_microphone") and rng.random() < 0.6
-    if not quiet:
-        _speak_own(sim, nxt, float(rng.uniform(0.4, 1.8)))
-    else:
-        sim.exchanges.append((nxt, nxt * TURN_S))
-        sim.exchange_s = nxt * TURN_S
-
-
-def _in_window(sim: _Simulation, t_s: float) -> bool:
-    return sim.exchange_s is not None and t_s - sim.exchange_s < FOLLOW_UP_S
-
-
-def _meant(sim: _Simulation, intent: str, named: bool, start_s: float) -> bool:
-    """Whether words of this intent are meant for tagalong at this moment."""
-    mode = sim.values["addressing"]
-    if named or mode == 2:
-        return True
-    if mode == 1 and _in_window(sim, start_s):
-        return True
-    turn = min(int(start_s / TURN_S), TURNS - 1)
-    contexts = set()
-    if sim.voice[turn]:
-        contexts.add("speaking")
-    if sim.values["task"] in (REPS, PAUSED):
-        contexts.add("reps")
-    if sim.values["task"] in (EVERY, STOPWATCH) or sim.values["timers"]:
-        contexts.add("running")
-    if sim.values["pending"]:
-        contexts.add("pending")
-    return bool(contexts & grammar.INTENTS[intent].contexts)
-
-
-@dataclass
 class _Utterance:
     pcm: np.ndarray
     words: list
@@ -178,7 +62,7 @@ class _Utterance:
     """Word counts at which a pause may be put in."""
 
 
-def _say(sim: _Simulation, words, voice: str | None, safe=()) -> _Utterance:
+def _say(sim: Simulation, words, voice: str | None, safe=()) -> _Utterance:
     spoken = voices.speak(sim.rng, words, True, voice)
     pcm = spoken.pcm.astype(np.float32)
     factor = 1.0
@@ -205,7 +89,7 @@ def _put_pause(rng, u: _Utterance) -> _Utterance:
     return _Utterance(pcm, u.words, ends, phones, u.first_s, u.splits)
 
 
-def _place(sim: _Simulation, u: _Utterance, start_s: float, gain_db: float, weight: float = 1.0,
+def _place(sim: Simulation, u: _Utterance, start_s: float, gain_db: float, weight: float = 1.0,
            ) -> float:
     """Mix an utterance in, near the microphone; returns the end of its last word."""
     level = 10 ** (gain_db / 20) * 32768 / (sound.rms(u.pcm) + 1e-6)
@@ -220,38 +104,15 @@ def _place(sim: _Simulation, u: _Utterance, start_s: float, gain_db: float, weig
         sim.phones[max(first, 0) : last] = phone
     end = start_s + u.ends[-1]
     sim.busy.append((start_s + u.first_s, end))
-    _take_floor(sim, start_s + u.first_s, end)
+    take_floor(sim, start_s + u.first_s, end)
     return end
 
 
-def _take_floor(sim: _Simulation, onset_s: float, end_s: float) -> None:
-    """Near speech while tagalong talks: duck at once; the caller turns it into a yield."""
-    k = _turn(onset_s + ONSET_S)
-    if k < TURNS and sim.voice[k] == SPEAKING and k >= 1:
-        sim.floors[k] = DUCK
-        if k + 1 < TURNS and sim.voice[k + 1]:
-            sim.voice[k + 1] = DUCKED
-
-
-def _yield_floor(sim: _Simulation, onset_s: float) -> None:
-    """The speech that began at onset_s was an interruption: silent one micro-turn later."""
-    k = _turn(onset_s + ONSET_S)
-    if k + 1 < TURNS and sim.floors.get(k) == DUCK and sim.voice[k + 1]:
-        sim.floors[k + 1] = YIELD
-        was = np.flatnonzero(sim.voice[k + 2 :] == SILENT)
-        stop = k + 2 + (was[0] if len(was) else TURNS - k - 2)
-        sim.voice[k + 2 : stop] = SILENT
-        # the answer's planned end moves to here
-        sim.exchanges = [(a, min(b, (k + 2) * TURN_S) if a <= k + 2 else b)
-                         for a, b in sim.exchanges if a <= k + 2]
-        sim.exchange_s = sim.spoke_s = (k + 2) * TURN_S
-
-
 def _act_turn(end_s: float, delay_s: float) -> int:
-    return _turn(end_s + delay_s)
+    return turn_of(end_s + delay_s)
 
 
-def _command(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _command(sim: Simulation, start_s: float, gain_db: float) -> float:
     """A command of the grammar, with or without the name, meant or not."""
     rng = sim.rng
     turn = min(int(start_s / TURN_S), TURNS - 1)
@@ -266,27 +127,27 @@ def _command(sim: _Simulation, start_s: float, gain_db: float) -> float:
         pool = [i.name for i in grammar.INTENTS.values() if kind in i.contexts]
         intent = pool[rng.integers(len(pool))]
     command = grammar.sample(rng, intent)
-    named = rng.random() < (0.35 if _meant(sim, intent, False, start_s) else 0.75)
+    named = rng.random() < (0.35 if meant_for_it(sim, intent, False, start_s) else 0.75)
     name = grammar.NAMES[rng.choice(3, p=[0.7, 0.15, 0.15])].split() if named else []
     words = name + list(command.words)
     safe = tuple(n + len(name) for n in command.prefix_safe) + ((len(name),) if name else ())
     u = _say(sim, words, sim.wearer if rng.random() < 0.9 else None, safe)
     if rng.random() < 0.25:
         u = _put_pause(rng, u)
-    meant = _meant(sim, intent, named, start_s)
+    meant = meant_for_it(sim, intent, named, start_s)
     end = _place(sim, u, start_s, gain_db)
     if meant:
-        _yield_floor(sim, start_s + u.first_s)
+        yield_floor(sim, start_s + u.first_s)
         delay = EXTENDABLE_DELAY_S if command.extendable else WORD_DELAY_S
         k = _act_turn(end, delay)
         if k < TURNS:
             sim.acts[k] = (intent, command.slots)
-            _after_act(sim, k, intent)
+            after_act(sim, k, intent)
             return max(end, (k + 1) * TURN_S)
     return end
 
 
-def _open_question(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _open_question(sim: Simulation, start_s: float, gain_db: float) -> float:
     """An open question, asked of tagalong (by name) or of somebody else."""
     rng = sim.rng
     named = rng.random() < 0.65
@@ -297,24 +158,24 @@ def _open_question(sim: _Simulation, start_s: float, gain_db: float) -> float:
         u = _put_pause(rng, u)
     end = _place(sim, u, start_s, gain_db)
     if named or sim.values["addressing"] == 2:
-        _yield_floor(sim, start_s + u.first_s)
+        yield_floor(sim, start_s + u.first_s)
         k = _act_turn(end, ASK_DELAY_S)
         if k < TURNS:
             sim.acts[k] = (grammar.ASK, {})
-            _after_act(sim, k, grammar.ASK)
+            after_act(sim, k, grammar.ASK)
             return (k + 1) * TURN_S
     return end
 
 
-def _name_only(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _name_only(sim: Simulation, start_s: float, gain_db: float) -> float:
     name = grammar.NAMES[sim.rng.integers(3)].split()
     u = _say(sim, name, sim.wearer)
     end = _place(sim, u, start_s, gain_db)
-    _yield_floor(sim, start_s + u.first_s)
+    yield_floor(sim, start_s + u.first_s)
     k = _act_turn(end, ATTENTION_DELAY_S)
     if k < TURNS:
         sim.acts[k] = (grammar.ATTENTION, {})
-        _after_act(sim, k, grammar.ATTENTION)
+        after_act(sim, k, grammar.ATTENTION)
     return end + ATTENTION_DELAY_S
 
 
@@ -323,7 +184,7 @@ def _sentence(rng) -> list[str]:
     return pool[rng.integers(len(pool))]
 
 
-def _talk(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _talk(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Open speech, random word strings and single words: heard, never acted on."""
     rng = sim.rng
     draw = rng.random()
@@ -339,13 +200,13 @@ def _talk(sim: _Simulation, start_s: float, gain_db: float) -> float:
     else:
         words = BACKCHANNELS[rng.integers(len(BACKCHANNELS))].split()
     parsed = grammar.parse(words)
-    if parsed and _meant(sim, parsed[0], False, start_s):
+    if parsed and meant_for_it(sim, parsed[0], False, start_s):
         words = words + ["then"]
     voice = sim.wearer if rng.random() < 0.5 else None
     return _place(sim, _say(sim, words, voice), start_s, gain_db)
 
 
-def _single_words(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _single_words(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Isolated words of the whole vocabulary with gaps: no word is rare on its own."""
     rng, at = sim.rng, start_s
     for _ in range(rng.integers(1, 4)):
@@ -355,17 +216,17 @@ def _single_words(sim: _Simulation, start_s: float, gain_db: float) -> float:
         parsed = grammar.parse([word])
         u = _say(sim, [word], sim.wearer)
         end = _place(sim, u, at, gain_db)
-        if parsed and _meant(sim, parsed[0], False, at):
-            _yield_floor(sim, at + u.first_s)
+        if parsed and meant_for_it(sim, parsed[0], False, at):
+            yield_floor(sim, at + u.first_s)
             k = _act_turn(end, EXTENDABLE_DELAY_S if grammar.extendable((word,)) else WORD_DELAY_S)
             if k < TURNS:
                 sim.acts[k] = (parsed[0], parsed[1])
-                _after_act(sim, k, parsed[0])
+                after_act(sim, k, parsed[0])
         at = end + float(rng.uniform(0.4, 1.2))
     return at
 
 
-def _recording(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
     """A real voice: a single word, or speech whose words are not known."""
     rng = sim.rng
     name = ("speech_commands", "fsdd_digits", "barista_commands", "wake_words")[
@@ -384,24 +245,24 @@ def _recording(sim: _Simulation, start_s: float, gain_db: float) -> float:
     if clip.word is None:
         if name != "speech_commands":
             sim.unknown.append((start_s, start_s + len(pcm) / RATE + 0.4))
-            _take_floor(sim, start_s + 0.15, start_s + end_s)
+            take_floor(sim, start_s + 0.15, start_s + end_s)
         return start_s + len(pcm) / RATE
     sim.words.append((start_s + end_s, tokens.encode_word(clip.word), 1.0))
     onset = start_s + max(end_s - 0.6, 0.05)
     sim.busy.append((onset, start_s + end_s))
-    _take_floor(sim, onset, start_s + end_s)
+    take_floor(sim, onset, start_s + end_s)
     parsed = grammar.parse([clip.word])
-    if parsed and _meant(sim, parsed[0], False, start_s):
-        _yield_floor(sim, onset)
+    if parsed and meant_for_it(sim, parsed[0], False, start_s):
+        yield_floor(sim, onset)
         k = _act_turn(start_s + end_s, EXTENDABLE_DELAY_S if grammar.extendable((clip.word,)) else
                       WORD_DELAY_S)
         if k < TURNS:
             sim.acts[k] = parsed
-            _after_act(sim, k, parsed[0])
+            after_act(sim, k, parsed[0])
     return start_s + len(pcm) / RATE
 
 
-def _background_talk(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _background_talk(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Somebody far away or a radio: neither heard nor acted on."""
     u = _say(sim, _sentence(sim.rng), None)
     level = 10 ** ((gain_db - sim.rng.uniform(18, 30)) / 20) * 32768 / (sound.rms(u.pcm) + 1e-6)
@@ -409,7 +270,7 @@ def _background_talk(sim: _Simulation, start_s: float, gain_db: float) -> float:
     return start_s + u.ends[-1]
 
 
-def _noise_event(sim: _Simulation, start_s: float, gain_db: float) -> float:
+def _noise_event(sim: Simulation, start_s: float, gain_db: float) -> float:
     """A cough, a knock, a clatter."""
     pcm = sound.burst(sim.rng) * 10 ** ((gain_db + sim.rng.uniform(-12, 4)) / 20) * 32768
     sound.add(sim.pcm, pcm, int(start_s * RATE))
@@ -421,11 +282,11 @@ EVENTS = ((_command, 0.44), (_open_question, 0.08), (_name_only, 0.02), (_talk, 
           (_noise_event, 0.04))
 
 
-def _begin(rng) -> _Simulation:
+def _begin(rng) -> Simulation:
     """A moment of the day at which the stream cuts in."""
     values = dict(tokens.IDLE_STATE)
     values["addressing"] = int(rng.choice(3, p=[0.1, 0.82, 0.08]))
-    sim = _Simulation(rng, values)
+    sim = Simulation(rng, values)
     names = [n for n in voices.speakers(True) if not n.startswith("festival")]
     weights = np.array([6.0 if n.startswith("flite") else 1.0 for n in names])
     sim.wearer = names[rng.choice(len(names), p=weights / weights.sum())]
@@ -434,64 +295,22 @@ def _begin(rng) -> _Simulation:
         sim.exchange_s = sim.spoke_s = -float(rng.uniform(0, 7))
         sim.exchanges.append((-1, sim.exchange_s))
     elif draw < 0.38:
-        _change(sim, 0, "task", REPS)
-        _change(sim, 0, "count", int(rng.integers(0, 12)))
-        _count_aloud(sim)
+        change(sim, 0, "task", REPS)
+        change(sim, 0, "count", int(rng.integers(0, 12)))
+        count_aloud(sim)
     elif draw < 0.58:
-        _speak_own(sim, int(rng.integers(0, 8)), float(rng.uniform(3, 14)))
+        speak_own(sim, int(rng.integers(0, 8)), float(rng.uniform(3, 14)))
     elif draw < 0.68:
-        _change(sim, 0, "task", int(rng.choice([PAUSED, EVERY, STOPWATCH])))
+        change(sim, 0, "task", int(rng.choice([PAUSED, EVERY, STOPWATCH])))
     if rng.random() < 0.12:
-        _change(sim, 0, "timers", int(rng.integers(1, 3)))
-        _change(sim, 0, "timer_remaining_s", float(rng.choice([5.0, 20.0, 100.0])))
+        change(sim, 0, "timers", int(rng.integers(1, 3)))
+        change(sim, 0, "timer_remaining_s", float(rng.choice([5.0, 20.0, 100.0])))
     if rng.random() < 0.05:
-        _change(sim, 0, "camera_muted", 1)
+        change(sim, 0, "camera_muted", 1)
     return sim
 
 
-def _count_aloud(sim: _Simulation) -> None:
-    """tagalong counts repetitions: short numbers, no exchange."""
-    rng, at = sim.rng, int(sim.rng.integers(2, 12))
-    step = int(rng.integers(4, 16))
-    while at < TURNS - 2 and rng.random() < 0.97:
-        sim.voice[at : at + 2] = SPEAKING
-        _change(sim, at, "count", sim.values["count"] + 1)
-        if rng.random() < 0.5:
-            residual = sound.own_voice(rng, 0.35)
-            sound.add(sim.pcm, residual * 10 ** (-rng.uniform(5, 30) / 20),
-                      int((at * TURN_S + 0.1) * RATE))
-        at += step + int(rng.integers(-1, 2))
-
-
-def _waiting(sim: _Simulation) -> None:
-    """Reminders and answers become ready; they are released when nobody has just spoken."""
-    rng = sim.rng
-    for name in ("due", "answers"):
-        if rng.random() > 0.18:
-            continue
-        ready = int(rng.integers(3, TURNS - 8))
-        k = ready
-        while k < TURNS and not _free(sim, k):
-            k += 1
-        sim.changes.append((ready, name, 1))
-        if k < TURNS:
-            sim.floors[k] = SPEAK
-            sim.changes.append((k + 1, name, 0))
-            stop = min(k + 1 + int(rng.integers(3, 8)), TURNS)
-            later = np.flatnonzero(sim.voice[k + 1 : stop])
-            stop = k + 1 + int(later[0]) if len(later) else stop
-            sim.voice[k + 1 : stop] = SPEAKING
-
-
-def _free(sim: _Simulation, k: int) -> bool:
-    """Nobody spoke in the last 0.6 s before the end of micro-turn k, tagalong is silent."""
-    end = (k + 1) * TURN_S
-    if sim.voice[k] or (k + 1 < TURNS and sim.voice[k + 1]) or k in sim.acts or k in sim.floors:
-        return False
-    return not any(a - 0.02 < end and b > end - 0.6 for a, b in sim.busy)
-
-
-def _lay_out(rng) -> _Simulation:
+def _lay_out(rng) -> Simulation:
     sim = _begin(rng)
     functions, weights = zip(*EVENTS)
     gain_db = float(rng.uniform(-34, -16))
@@ -507,52 +326,13 @@ def _lay_out(rng) -> _Simulation:
     return sim
 
 
-def _state_rows(sim: _Simulation) -> np.ndarray:
-    values = {**tokens.IDLE_STATE, "addressing": sim.values["addressing"]}
-    changes = sorted(sim.changes, key=lambda c: c[0])
-    out = np.zeros((TURNS, len(tokens.STATE_FIELDS)), np.uint8)
-    at, spoke = 0, sim.exchanges[0][1] if sim.exchanges and sim.exchanges[0][0] < 0 else None
-    for k in range(TURNS):
-        while at < len(changes) and changes[at][0] <= k:
-            values[changes[at][1]] = changes[at][2]
-            at += 1
-        start_s = k * TURN_S
-        begun = [b for a, b in sim.exchanges if a <= k]
-        values["since_exchange_s"] = max(start_s - begun[-1], 0.0) if begun else None
-        if sim.voice[k]:
-            spoke = start_s + TURN_S
-        values["since_spoke_s"] = None if spoke is None else max(start_s - spoke, 0.0)
-        values["voice"] = int(sim.voice[k])
-        out[k] = tokens.encode_state(values)
-    return out
-
-
-def _heard(sim: _Simulation) -> tuple[np.ndarray, np.ndarray]:
-    heard = np.zeros((TURNS, HEARD_SLOTS), np.int16)
-    weight = np.zeros((TURNS, HEARD_SLOTS), np.float16)
-    for a, b in sim.unknown:
-        heard[int(a / TURN_S) : _turn(b) + 1] = -1
-    queue = [(end, t, w) for end, ids, w in sorted(sim.words, key=lambda x: x[0]) for t in ids]
-    used = np.zeros(TURNS, int)
-    k = 0
-    for end, token, w in queue:
-        k = max(k, _turn(end + WORD_DELAY_S), 0)
-        while k < TURNS and used[k] >= HEARD_SLOTS:
-            k += 1
-        if k >= TURNS:
-            break
-        heard[k, used[k]], weight[k, used[k]] = token, w
-        used[k] += 1
-    return heard, weight
-
-
 def stream(seed: int) -> Stream:
     """Render the stream of this seed."""
     rng = np.random.default_rng(seed)
     sim = _lay_out(rng)
-    _waiting(sim)
+    release_waiting(sim)
     pcm = sound.finish(rng, sim.pcm)
-    heard, weight = _heard(sim)
+    heard, weight = heard_targets(sim)
     act = np.zeros(TURNS, np.int16)
     slots = np.zeros((TURNS, len(tokens.SLOT_HEADS)), np.int16)
     for k, (name, values) in sim.acts.items():
@@ -563,4 +343,4 @@ def stream(seed: int) -> Stream:
         floor[k] = value
     assert len(PHONES) < 255
     levels = dmel(pcm).reshape(TURNS, 8, 80)
-    return Stream(levels, _state_rows(sim), heard, weight, act, slots, floor, sim.phones)
+    return Stream(levels, state_rows(sim), heard, weight, act, slots, floor, sim.phones)

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("scipy", reason="scipy is not installed: scenarios untested")
 
 from models import tokens  # noqa: E402
-from models.scenarios import stream, voices  # noqa: E402
+from models.scenarios import simulation, stream, voices  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -42,8 +42,8 @@ def test_acts_have_their_slots_and_words_before_them(made):
 def test_ducking_and_yielding_happen_only_while_it_speaks(made):
     voice = {row: value for value, row in enumerate(range(tokens.STATE_FIELDS["voice"]))}
     for s in made:
-        for k in np.flatnonzero((s.floor == stream.DUCK) | (s.floor == stream.YIELD)):
-            assert voice[int(s.state[k, 0])] != stream.SILENT
+        for k in np.flatnonzero((s.floor == simulation.DUCK) | (s.floor == simulation.YIELD)):
+            assert voice[int(s.state[k, 0])] != simulation.SILENT
 
 
 def test_held_out_voices_are_not_heard_in_training():
