@@ -165,17 +165,19 @@ class InteractionNet(nn.Module):
         parts = self.heads(norm(x, self.norm)).split(list(OUTPUT_HEADS.values()), -1)
         return dict(zip(OUTPUT_HEADS, parts))
 
-    def forward(self, levels: Tensor, state: Tensor, previous: Tensor,
+    def forward(self, levels: Tensor | None, state: Tensor, previous: Tensor,
                 similarity: Tensor | None = None, patches: Tensor | None = None,
-                patch_mask: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor]:
+                patch_mask: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor | None]:
         """A whole training sequence.
 
-        levels (B, T, 8, 80), state (B, T, 15), previous (B, T, 4), similarity (B, T, 2, 400) or
-        None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no frame. Returns
-        the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones).
+        levels (B, T, 8, 80) or None, state (B, T, 15), previous (B, T, 4), similarity
+        (B, T, 2, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no frame. Returns
+        the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None without sound.
         """
-        silence = torch.zeros_like(levels[:, 0, :CONTEXT_FRAMES])
-        parts = [(self.embed_audio(torch.cat([silence, levels.flatten(1, 2)], 1)), 0)]
+        parts = []
+        if levels is not None:
+            silence = torch.zeros_like(levels[:, 0, :CONTEXT_FRAMES])
+            parts.append((self.embed_audio(torch.cat([silence, levels.flatten(1, 2)], 1)), 0))
         if patches is not None:
             parts.append((self.patches(patches), AUDIO_SLOTS))
         if similarity is not None:
@@ -192,12 +194,13 @@ class InteractionNet(nn.Module):
         x = x.reshape(b, t * n, c)
         phones = None
         for i, block in enumerate(self.blocks):
-            if i == self.config.phone_layer:
-                phones = self.phone(x.view(b, t, n, c)[:, :, :AUDIO_SLOTS])
+            if i == self.config.phone_layer and levels is not None:
+                phones = self.phone(x.view(b, t, n, c)[:, :, :AUDIO_SLOTS]).view(
+                    b, t, AUDIO_SLOTS, 2, -1)
             q, k, v = block.attention.project(norm(x, block.norm_a), cos, sin)
             x = block.feed_forward(x + block.attention.attend(q, k, v, mask.to(x)))
         out = self.read(x.view(b, t, n, c)[:, :, -1])
-        return out, phones.view(b, t, AUDIO_SLOTS, 2, -1)
+        return out, phones
 
     def _mask(self, positions, index, patch_mask) -> Tensor:
         """Additive (n, n) or (B, 1, n, n): causal, inside the window, filled slots only."""

@@ -23,7 +23,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import batches
+from models import batches, tokens
 from models.config import SLOTS, VIDEO_SLOTS, WEIGHTS, ModelConfig
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.scenarios.simulation import TURN_S, TURNS
@@ -88,6 +88,15 @@ def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
         "phase": (off * active).sum() / active.sum().clamp(min=1),
         "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
     }
+
+
+def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+    """State rows (n, T, 15) and outputs fed back (n, T, 4) of sessions in which nobody speaks;
+    two of three count a set."""
+    rows = [tokens.encode_state({**tokens.IDLE_STATE, "task": int(rng.random() < 0.67),
+                                 "count": int(rng.integers(0, 12))}) for _ in range(n)]
+    return (torch.tensor(rows)[:, None].expand(-1, TURNS, -1),
+            torch.zeros(n, TURNS, 4, dtype=torch.int64))
 
 
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
@@ -190,40 +199,51 @@ class Trainer:
         done = (self.since_start - self.decay_from) / self.options.decay_steps
         return warm * max(1.0 - done, 0.0)
 
-    def _video(self, n: int, turns: int) -> tuple[dict | None, Tensor | None]:
-        """Every third batch carries clips beside the sound; a few of them pictures too."""
-        if self.video is None or self.since_start % 3:
-            return None, None
-        if self.since_start % 300 == 0:
-            self.video.refresh()
-        rgb = self.since_start % self.options.pictures_every == 0
-        clips = self.video.batch(self.rng, 2 if rgb else n, turns, rgb)
-        patches = None
+    def _clips(self, n: int, rgb: bool = False) -> tuple[dict[str, Tensor], Tensor | None]:
+        """n video clips as tensors, and normalised patches (n, T, 12, 4800) of their pictures."""
+        clips, patches = self.video.batch(self.rng, n, TURNS, rgb), None
         if rgb:
             pictures = clips.pop("patches_rgb")
             x = pictures.reshape(*pictures.shape[:2], 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
-            x = x.reshape(*pictures.shape[:2], VIDEO_SLOTS, -1)
-            patches = (torch.from_numpy(np.ascontiguousarray(x)).to(self.device).float() / 255
-                       - 0.5) / 0.25
+            x = np.ascontiguousarray(x.reshape(*pictures.shape[:2], VIDEO_SLOTS, -1))
+            patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
         return to_tensors(clips, self.device), patches
+
+    def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Losses of this step's batch: sound, every third step clips alone (four times as many
+        for the same time), every sixth both together, now and then with pictures."""
+        k, n = self.since_start, self.options.batch
+        if self.video is not None and k % 300 == 0:
+            self.video.refresh()
+        if self.video is not None and k % 3 == 0:
+            pictures = k % self.options.pictures_every == 0
+            clips, patches = self._clips(2 if pictures else 4 * n, pictures)
+            rows, previous = idle_inputs(self.rng, len(clips["mask"]))
+            out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
+                               clips["similarity"], patches)
+            return video_losses(out["reps"], clips), {}
+        clips = self._clips(n)[0] if self.video is not None and k % 6 == 1 else None
+        raw = self.streams.batch(n, self.first)
+        previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
+        b = to_tensors(raw, self.device)
+        self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
+        out, phones = self._run(b["levels"], b["state"], previous,
+                                clips["similarity"] if clips else None)
+        losses = speech_losses(out, phones.float(), b)
+        if clips:
+            losses |= video_losses(out["reps"], clips)
+        return losses, self._accuracy(out, b)
+
+    def _run(self, *inputs) -> tuple[dict[str, Tensor], Tensor | None]:
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            return self.model(*inputs)
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns its losses."""
         share = self._rate()
         for optimiser, rate in zip(self.optimisers, (self.options.matrix_rate, self.options.rate)):
             optimiser.param_groups[0]["lr"] = share * rate
-        raw = self.streams.batch(self.options.batch, self.first)
-        clips, patches = self._video(self.options.batch, TURNS)
-        if patches is not None:
-            raw = {k: v[: len(patches)] for k, v in raw.items()}
-        previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
-        b = to_tensors(raw, self.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            out, phones = self.model(b["levels"], b["state"], previous,
-                                     clips["similarity"] if clips else None, patches)
-        losses = speech_losses(out, phones.float(), b)
-        if clips:
-            losses |= video_losses(out["reps"], clips)
+        losses, accuracy = self._losses()
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         for optimiser in self.optimisers:
@@ -231,8 +251,6 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         self.since_start += 1
         self.position["steps"] += 1
-        self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
-        accuracy = self._accuracy(out, b)
         return {k: v.item() for k, v in losses.items()} | accuracy
 
     def _accuracy(self, out: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, float]:

@@ -4,7 +4,7 @@ A stream simulates the daemon as far as the network sees it: what it says takes 
 the state, tasks start and end, follow-up windows open and close. One speech event follows another;
 each knows its words with their end times and the act that it calls for, if it was meant for
 tagalong. Everything is drawn from one numpy Generator, so a stream is reproduced by its seed, up to
-espeak-ng's own noise generator, whose state outlives a sentence.
+espeak-ng's own noise generator, which moves the ends of words by a millisecond or two.
 """
 
 from __future__ import annotations

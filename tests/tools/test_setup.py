@@ -19,7 +19,7 @@ def bash(checkout: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Runs bash after sourcing setup.sh of a checkout, as tools/NAME does."""
     return subprocess.run(
         ["bash", "-euc", f". '{checkout}/tools/setup.sh'\n{script}", "tools/demo"],
-        capture_output=True, text=True, timeout=30, check=False)
+        cwd=checkout, capture_output=True, text=True, timeout=30, check=False)
 
 
 @pytest.fixture(name="checkout")
@@ -75,7 +75,7 @@ def test_without_root_a_missing_package_is_left_out_and_the_rest_goes_on(checkou
 
 
 def test_no_python_is_an_answer_with_a_next_step(checkout: Path) -> None:
-    done = bash(checkout, "rm -rf '.venv' \"$VENV\"; is_root() { false; }; "
+    done = bash(checkout, "rm -rf \"$VENV\"; is_root() { false; }; "
                           "usable_python() { false; }; make_venv")
     assert done.returncode == 1
     assert "No Python 3.10 to 3.13 found" in done.stderr and "apt-get install" in done.stderr
