@@ -210,19 +210,19 @@ class Trainer:
         return to_tensors(clips, self.device), patches
 
     def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of this step's batch: sound, every third step clips alone (four times as many
-        for the same time), every sixth both together, now and then with pictures."""
+        """Losses of this step's batch: sound, every fourth step clips alone (twice as many for
+        the same time), every eighth both together, now and then with pictures."""
         k, n = self.since_start, self.options.batch
         if self.video is not None and k % 300 == 0:
             self.video.refresh()
-        if self.video is not None and k % 3 == 0:
+        if self.video is not None and k % 4 == 0:
             pictures = k % self.options.pictures_every == 0
-            clips, patches = self._clips(2 if pictures else 4 * n, pictures)
+            clips, patches = self._clips(2 if pictures else 2 * n, pictures)
             rows, previous = idle_inputs(self.rng, len(clips["mask"]))
             out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
                                clips["similarity"], patches)
             return video_losses(out["reps"], clips), {}
-        clips = self._clips(n)[0] if self.video is not None and k % 6 == 1 else None
+        clips = self._clips(n)[0] if self.video is not None and k % 8 == 2 else None
         raw = self.streams.batch(n, self.first)
         previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
         b = to_tensors(raw, self.device)
