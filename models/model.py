@@ -124,6 +124,7 @@ class InteractionNet(nn.Module):
         c = config.width
         self.audio = nn.Parameter(_level_table(c))
         self.context = nn.Linear(CONTEXT_FRAMES * MELS, c, bias=False)
+        # rows are divided by their own mean, so what tells is how far from 1 they are
         self.similarity = nn.Sequential(nn.Linear(SIMILARITY, c), nn.GELU("tanh"), nn.Linear(c, c))
         self.patches = PatchStem(c)
         self.slot = nn.Parameter(torch.randn(SLOTS, c) * 0.02)
@@ -181,7 +182,7 @@ class InteractionNet(nn.Module):
         if patches is not None:
             parts.append((self.patches(patches), AUDIO_SLOTS))
         if similarity is not None:
-            parts.append((self.similarity(similarity), AUDIO_SLOTS + VIDEO_SLOTS))
+            parts.append((self.similarity(similarity - 1), AUDIO_SLOTS + VIDEO_SLOTS))
         parts.append((self.embed_state(state, previous), SLOTS - 1))
         index = np.concatenate([np.arange(first, first + p.shape[2]) for p, first in parts])
         x = torch.cat([p for p, _ in parts], 2) + self.slot[torch.as_tensor(index)]
@@ -225,7 +226,7 @@ class InteractionNet(nn.Module):
         """
         x = torch.cat([
             self.embed_audio(levels).squeeze(1), self.patches(patches),
-            self.similarity(similarity), self.embed_state(state, previous),
+            self.similarity(similarity - 1), self.embed_state(state, previous),
         ], 1) + self.slot
         inside = torch.full((SLOTS, SLOTS), -1e9, device=x.device).triu(1).to(x)
         # an empty slot is no key; it still sees itself, so that its row stays finite

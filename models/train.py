@@ -45,6 +45,8 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 0.5}
+VIDEO_WEIGHT = 5.0
+"""The gradient of a batch of clips is then as long as that of a batch of sound."""
 SLOT_SHARE = 0.2
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
@@ -83,11 +85,12 @@ def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
     phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
     off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
     rate = torch.log(v["rate"].clamp(min=0.05))
-    return {
+    losses = {
         "active": F.binary_cross_entropy_with_logits(reps[..., 0].float(), active, mask),
         "phase": (off * active).sum() / active.sum().clamp(min=1),
         "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
     }
+    return {name: VIDEO_WEIGHT * loss for name, loss in losses.items()}
 
 
 def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
