@@ -19,6 +19,7 @@ from kernels.dmel_ref import MELS, Dmel
 from kernels.patches_ref import patches
 from kernels.similarity_ref import ROW, Similarity
 from models import tokens
+from models.baseline_counter import BaselineCounter
 from models.config import CONTEXT_FRAMES
 from models.counter import PhaseCounter
 
@@ -50,6 +51,7 @@ class InteractionModel:
     def __init__(self, engine: Engine, counter: PhaseCounter) -> None:
         self.engine = engine
         self._counter = counter
+        self._unlearned = BaselineCounter()
         self._dmel = Dmel()
         self._similarity = Similarity()
         self._words = tokens.WordAssembler()
@@ -72,10 +74,11 @@ class InteractionModel:
         Raises:
             ValueError: sound or a frame has another shape or type than `MicroTurn` says.
         """
-        outputs = self.engine.step(self._inputs(turn))
+        inputs = self._inputs(turn)
+        outputs = self.engine.step(inputs)
         heads = self._choose(outputs)
         self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
-        active, rate_hz, counted = self._repetitions(outputs.reps, turn.state)
+        active, rate_hz, counted = self._repetitions(outputs.reps, inputs.similarity, turn.state)
         return Reply(
             turn.index,
             tuple(self._words.push(self._previous[:2])),
@@ -107,26 +110,31 @@ class InteractionModel:
         return {name: choose(logits, bias.get(name, 0.0))
                 for name, logits in outputs.logits.items()}
 
-    def _repetitions(self, reps: np.ndarray, state: State) -> tuple[float, float, int]:
+    def _repetitions(self, reps: np.ndarray, rows: np.ndarray,
+                     state: State) -> tuple[float, float, int]:
         """Probability of active, rate in hertz and repetitions completed now."""
         logit, cosine, sine, log_rate = (float(v) for v in reps)
         active = 1.0 / (1.0 + float(np.exp(-np.clip(logit, -30.0, 30.0))))
         rate_hz = float(np.exp(np.clip(log_rate, -5.0, 3.0)))
         if state.task is not Task.REPS:
             self._counter.reset()
+            self._unlearned.reset()
             return active, rate_hz, 0
+        if self.engine.spec.counter == "similarity":
+            return active, rate_hz, self._unlearned.step(rows)
         return active, rate_hz, self._counter.step(active, rate_hz, cosine, sine, announced=True)
 
     def reset(self) -> None:
         """Forget the session so far."""
-        for part in (self.engine, self._dmel, self._similarity, self._words, self._counter):
+        for part in (self.engine, self._dmel, self._similarity, self._words, self._counter,
+                     self._unlearned):
             part.reset()
         self._previous = _SILENT
         self._context = _NO_SOUND
 
     def _parts(self) -> dict[str, Any]:
         return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
-                "words": self._words, "counter": self._counter}
+                "words": self._words, "counter": self._counter, "unlearned": self._unlearned}
 
     def get_state(self) -> dict[str, Any]:
         """Everything that `set_state` needs to go on, as owned values."""

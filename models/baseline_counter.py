@@ -79,6 +79,15 @@ class BaselineCounter:
             self._counted = max(self._counted, int(self._cycles + self.parameters.head))
         return self._counted - before
 
+    def get_state(self) -> dict:
+        """Everything that `set_state` needs to go on, as owned values."""
+        state = {k: v for k, v in vars(self).items() if k != "parameters"}
+        return {**state, "_mean": self._mean.copy()}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from `get_state`."""
+        vars(self).update({**state, "_mean": state["_mean"].copy()})
+
     def _frame(self, row: np.ndarray) -> None:
         existing = min(self._frames, LAGS)
         self._frames += 1

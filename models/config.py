@@ -34,6 +34,9 @@ class ModelConfig:
     rope_theta: float = 2_000.0
     phone_layer: int = 3
     """Layers below the auxiliary phone head (training only)."""
+    counter: str = "phase"
+    """What counts: `phase`, the network's heads, or `similarity`, the counter that learned nothing,
+    until the heads are better than it."""
     heard_bias: float = 0.0
     """Added to the empty logit of the heard heads, chosen on development voices."""
     act_bias: float = 0.0

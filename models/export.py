@@ -44,7 +44,8 @@ def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, ...]:
     ring = (config.layers, 1, config.heads, config.ring_rows, config.head_dim)
     angles = (SLOTS, config.head_dim // 2)
     return (
-        torch.zeros(1, CONTEXT_FRAMES + 8, 80, dtype=torch.int64), torch.zeros(1, VIDEO_SLOTS, PATCH),
+        torch.zeros(1, CONTEXT_FRAMES + 8, 80, dtype=torch.int64),
+        torch.zeros(1, VIDEO_SLOTS, PATCH),
         torch.zeros(1, SIMILARITY_SLOTS, SIMILARITY),
         torch.zeros(1, len(STATE_FIELDS), dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64),
         torch.ones(1, SLOTS), torch.zeros(ring), torch.zeros(ring),
@@ -119,9 +120,11 @@ def main() -> None:
     for name in ("heard_bias", "act_bias", "floor_bias"):
         parser.add_argument("--" + name.replace("_", "-"), type=float,
                             default=getattr(known or ModelConfig(), name))
+    parser.add_argument("--counter", choices=("phase", "similarity"),
+                        default=(known or ModelConfig()).counter)
     options = parser.parse_args()
-    config = replace(ModelConfig(), heard_bias=options.heard_bias, act_bias=options.act_bias,
-                     floor_bias=options.floor_bias)
+    config = replace(ModelConfig(), counter=options.counter, heard_bias=options.heard_bias,
+                     act_bias=options.act_bias, floor_bias=options.floor_bias)
     export(load(options.weights, config), options.to)
 
 
