@@ -96,7 +96,7 @@ class InteractionModel:
         rows = [self._similarity.push(frame.rgb) for frame in frames]
         return StepInputs(
             levels=levels,
-            patches=patches(frames[0].rgb) if frames else None,
+            patches=patches(frames[0].rgb) if frames and self.engine.spec.pictures else None,
             similarity=np.stack(rows) if rows else _NO_ROWS,
             state=np.array(tokens.encode_state(vars(turn.state)), np.int64),
             previous=np.array(self._previous, np.int64),

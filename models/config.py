@@ -34,6 +34,8 @@ class ModelConfig:
     rope_theta: float = 2_000.0
     phone_layer: int = 3
     """Layers below the auxiliary phone head (training only)."""
+    pictures: bool = True
+    """Feed the patches of video frames; off while the network has hardly seen any."""
     counter: str = "phase"
     """What counts: `phase`, the network's heads, or `similarity`, the counter that learned nothing,
     until the heads are better than it."""

@@ -122,8 +122,9 @@ def main() -> None:
                             default=getattr(known or ModelConfig(), name))
     parser.add_argument("--counter", choices=("phase", "similarity"),
                         default=(known or ModelConfig()).counter)
+    parser.add_argument("--no-pictures", action="store_true")
     options = parser.parse_args()
-    config = replace(ModelConfig(), counter=options.counter, heard_bias=options.heard_bias,
+    config = replace(ModelConfig(), counter=options.counter, pictures=not options.no_pictures, heard_bias=options.heard_bias,
                      act_bias=options.act_bias, floor_bias=options.floor_bias)
     export(load(options.weights, config), options.to)
 

@@ -213,12 +213,13 @@ class Trainer:
         return to_tensors(clips, self.device), patches
 
     def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of this step's batch: sound, every fourth step clips alone (twice as many for
-        the same time), every eighth both together, now and then with pictures."""
+        """Losses of this step's batch: sound, now and then clips alone (twice as many for the same
+        time), every eighth step both together, some of the clips with pictures."""
         k, n = self.since_start, self.options.batch
         if self.video is not None and k % 300 == 0:
             self.video.refresh()
-        if self.video is not None and k % 4 == 0:
+        every = self.options.clips_every
+        if self.video is not None and every and k % every == 0:
             pictures = k % self.options.pictures_every == 0
             clips, patches = self._clips(2 if pictures else 2 * n, pictures)
             rows, previous = idle_inputs(self.rng, len(clips["mask"]))
@@ -311,6 +312,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--reuse", type=float, default=3.0)
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clips-every", type=int, default=4, help="steps; 0: never alone")
     parser.add_argument("--pictures-every", type=int, default=60)
     parser.add_argument("--report", type=int, default=20)
     options = parser.parse_args(arguments)
