@@ -1,1 +1,1 @@
-"""Streaming operations of the front end; one operation a file, `x_ref.py` is the numpy reference."""
+"""Streaming operations of the front end, one a file; `x_ref.py` is the numpy reference."""

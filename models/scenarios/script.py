@@ -5,7 +5,7 @@
     addressing = "follow_up"
     [voices]                 # who -> engine:speaker, see models.scenarios.voices
     wearer = "espeak:m1"
-    [[say]]                  # at_s, text; who, level_db, rate, pause = {after = word count, s = 0.7}
+    [[say]]                  # at_s, text; who, level_db, rate, pause = { after = words, s = 0.7 }
     at_s = 1.0
     text = "tagalong count my squats"
     [[sound]]                # at_s, kind = cough | knock, level_db
