@@ -3,8 +3,8 @@
 Departures from the textbook: a fixed stride of S slots a micro-turn, of which the last carries the
 daemon's state and the network's own last outputs in and all outputs out; empty slots are masked as
 keys; one learned key with a zero value per head is never evicted (attention sink); QK-norm; RoPE
-turns by the slot's time, not by its number. A training sequence holds only the slots that its modality fills, at their true
-times. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
+turns by the slot's time, not by its number. A training sequence holds only the slots that its
+modality fills, at their true times. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
 D head channels, C width, R ring rows, S slots of a micro-turn.
 """
 
@@ -172,8 +172,8 @@ class InteractionNet(nn.Module):
         """A whole training sequence.
 
         levels (B, T, 8, 80) or None, state (B, T, 15), previous (B, T, 4), similarity
-        (B, T, 2, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no frame. Returns
-        the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None without sound.
+        (B, T, 2, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
+        frame. Returns the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None without sound.
         """
         parts = []
         if levels is not None:

@@ -52,14 +52,16 @@ SLOT_SHARE = 0.2
 slot then weighs a few words, and rare acts do not drown the words in noise."""
 
 
-def speech_losses(out: dict[str, Tensor], phones: Tensor, b: dict[str, Tensor]) -> dict[str, Tensor]:
+def speech_losses(out: dict[str, Tensor], phones: Tensor,
+                  b: dict[str, Tensor]) -> dict[str, Tensor]:
     """Losses of the words, acts, slots, floor and phones."""
     losses = {}
     for i in range(2):
         target = b["heard"][..., i].flatten()
         weight = torch.where(target > 0, b["heard_weight"][..., i].flatten(), EMPTY_WEIGHT)
-        losses[f"heard{i}"] = HEAD_WEIGHTS[f"heard{i}"] * weighted(out[f"heard{i}"].flatten(0, 1), target.clamp(min=0),
-                                       weight * (target >= 0))
+        name = f"heard{i}"
+        losses[name] = HEAD_WEIGHTS[name] * weighted(
+            out[name].flatten(0, 1), target.clamp(min=0), weight * (target >= 0))
     for name in ("act", "floor"):
         target = b[name].flatten()
         weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
@@ -207,8 +209,9 @@ class Trainer:
         clips, patches = self.video.batch(self.rng, n, TURNS, rgb), None
         if rgb:
             pictures = clips.pop("patches_rgb")
-            x = pictures.reshape(*pictures.shape[:2], 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
-            x = np.ascontiguousarray(x.reshape(*pictures.shape[:2], VIDEO_SLOTS, -1))
+            shape = pictures.shape[:2]
+            x = pictures.reshape(*shape, 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
+            x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
             patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
         return to_tensors(clips, self.device), patches
 

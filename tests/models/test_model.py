@@ -58,7 +58,8 @@ def whole(net, s, **optional) -> dict[str, np.ndarray]:
     return {k: v[0].numpy() for k, v in out.items()}
 
 
-def streamed(engine, s, video: bool = True, before=np.zeros((CONTEXT_FRAMES, 80), np.uint8)) -> dict[str, np.ndarray]:
+def streamed(engine, s, video: bool = True,
+             before=np.zeros((CONTEXT_FRAMES, 80), np.uint8)) -> dict[str, np.ndarray]:
     rows = {name: [] for name in OUTPUT_HEADS}
     frames = np.concatenate([before, s["levels"].reshape(-1, 80).astype(np.uint8)])
     for k in range(len(s["levels"])):

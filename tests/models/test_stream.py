@@ -63,7 +63,8 @@ def test_held_out_voices_are_not_heard_in_training():
 
 def test_word_ends_are_ordered_and_inside_the_sound():
     try:
-        makers = [lambda w: voices.espeak().speak(w, "m1"), lambda w: voices.flite().speak(w, "slt")]
+        makers = [lambda w: voices.espeak().speak(w, "m1"),
+                  lambda w: voices.flite().speak(w, "slt")]
         for make in makers:
             spoken = make("set a timer for twenty five minutes".split())
             assert (np.diff(spoken.ends_s) >= 0).all()
