@@ -15,6 +15,10 @@ from itertools import chain
 from daemon.turn import Act, Slots
 from models import grammar
 
+WHOLE_THRESHOLD = 0.2
+"""Least confidence where network and words agree on a whole command."""
+SURE = 0.9
+"""Above it the network is not simply overruled by the words."""
 TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
@@ -110,6 +114,8 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
         return _check_open(act, words, threshold)
     act, parsed = _plausible(act), parse_tail(words)
     least = threshold
+    if parsed is not None and parsed[2] == words:
+        return _check_whole(act, parsed)
     if parsed is not None and parsed[0] == act.name:
         act, reason = _merge(act, parsed[1])
         words = parsed[2]
@@ -121,6 +127,21 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
     if not reason and act.confidence < least:
         reason = f"confidence {act.confidence:.2f}"
     return replace(_decide(act, reason), words=words)
+
+
+def _check_whole(act: Act, parsed: tuple[str, dict, tuple[str, ...]]) -> Verdict:
+    """All words since the name are one command: such a sentence rarely comes about by mishearing,
+    so the words decide what is meant, and the network when."""
+    intent, slots, words = parsed
+    if intent == act.name:
+        merged, reason = _merge(act, slots)
+        if not reason and act.confidence < WHOLE_THRESHOLD:
+            reason = f"confidence {act.confidence:.2f}"
+        return replace(_decide(merged, reason), words=words)
+    meant = Act(intent, Slots(**slots), act.confidence)
+    plain = not allowed(intent) and act.confidence < SURE
+    return replace(_decide(meant, "" if plain else f"the network took it for {act.name}"),
+                   words=words)
 
 
 def _decide(act: Act, reason: str) -> Verdict:
@@ -140,9 +161,8 @@ def _decide(act: Act, reason: str) -> Verdict:
 def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:
     """An open question that is word for word a command was probably that command."""
     parsed = grammar.parse(words[-TAIL_WORDS:]) if words else None
-    if parsed is not None and parsed[0] not in NEVER_ASKED:
-        meant = Act(parsed[0], Slots(**parsed[1]), act.confidence)
-        return Verdict(Decision.READ_BACK, meant, f"the words say {parsed[0]}", words=words)
+    if parsed is not None:
+        return _check_whole(act, (*parsed, words))
     if act.confidence < threshold:
         return Verdict(Decision.IGNORE, act, f"confidence {act.confidence:.2f}", words=words)
     return Verdict(Decision.DO, act, words=words)
@@ -171,13 +191,14 @@ def _plausible(act: Act) -> Act:
 
 
 def _merge(act: Act, heard: dict) -> tuple[Act, str]:
-    """Slots known from either side; the reason is set where the two differ."""
+    """Slots known from either side; where the two differ the words count and the reason is set."""
     own = asdict(act.slots)
     fields = allowed(act.name)
     differ = [f for f in fields if own[f] is not None and own[f] != heard.get(f)]
     if {"number", "unit"} >= set(differ) and _same_length(own, heard):
         differ = []
-    filled = {f: heard.get(f) if own[f] is None else own[f] for f in fields}
+    filled = {f: own[f] if heard.get(f) is None or f not in differ and own[f] is not None
+              else heard[f] for f in fields}
     merged = replace(act, slots=Slots(**filled))
     return merged, f"heard another {differ[0]}" if differ else ""
 
