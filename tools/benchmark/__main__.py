@@ -25,22 +25,23 @@ def quality(options: argparse.Namespace) -> dict:
     for name in names:
         suite = SUITES[name]
         n = suite.quick if options.quick else (options.items or suite.count)
-        kept = OUT / f"{name}-{options.seed}{'-quick' if options.quick else ''}.jsonl"
+        other = f"-{options.weights.parent.name}" if options.weights else ""
+        kept = OUT / f"{name}-{options.seed}{'-quick' if options.quick else ''}{other}.jsonl"
         if options.fresh:
             kept.unlink(missing_ok=True)
-        rows = _rows(name, n, options.seed, kept)
+        rows = _rows(name, n, options.seed, kept, options.weights)
         figures[name] = {"unseen synthetic and real" if name == "silence" else "unseen": {
             "items": len(rows), **suite.summary(rows)}}
         _show(name, figures[name])
     return figures
 
 
-def _rows(name: str, n: int, seed: int, kept: Path) -> list[dict]:
+def _rows(name: str, n: int, seed: int, kept: Path, weights: Path | None) -> list[dict]:
     suite = SUITES[name]
     done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     rows = [row["finding"] for row in done]
     known = {row["item"] for row in done}
-    with Program(broker=suite.broker) as program, Progress() as bar, open(kept, "a") as file:
+    with Program(suite.broker, weights) as program, Progress() as bar, open(kept, "a") as file:
         task = bar.add_task(name, total=n or None)
         for item in suite.items(n, seed):
             if item.name not in known:
@@ -74,6 +75,7 @@ def main() -> None:
     one.add_argument("--items", type=int, default=0, help="items of each suite")
     one.add_argument("--seed", type=int, default=1,
                      help="fresh items; from 1000 on items for tuning, with other voices")
+    one.add_argument("--weights", type=Path, help="another exported step than the bundled one")
     one.add_argument("--fresh", action="store_true", help="forget what an earlier run found")
     two = verbs.add_parser("speed", help="step time and memory over simulated time")
     two.add_argument("--minutes", type=float, default=60.0)

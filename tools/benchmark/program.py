@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from daemon.acts import Acts
+from daemon.config import Config, EngineConfig
 from daemon.events import to_line
 from daemon.governor import Governor
 from daemon.ledger import Ledger, LedgerStore
@@ -44,9 +45,9 @@ class Result:
 class Program:
     """The program with its model loaded once."""
 
-    def __init__(self, broker: bool = False) -> None:
+    def __init__(self, broker: bool = False, weights: Path | None = None) -> None:
         self._broker = "embedded" if broker else "none"
-        self._runner = Runner()
+        self._runner = Runner(Config(engine=EngineConfig(weights=weights)))
         self._folder = Path(tempfile.mkdtemp(suffix="-bench"))
 
     def __enter__(self) -> Program:
