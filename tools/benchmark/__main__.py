@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tools.benchmark import speed
+from tools.benchmark import live, speed
 from tools.benchmark.program import Program
 from tools.benchmark.suites import SUITES
 
@@ -79,10 +79,15 @@ def main() -> None:
     one.add_argument("--fresh", action="store_true", help="forget what an earlier run found")
     two = verbs.add_parser("speed", help="step time and memory over simulated time")
     two.add_argument("--minutes", type=float, default=60.0)
-    for verb in (one, two):
+    three = verbs.add_parser("live", help="deadlines and latency on a virtual sound card")
+    three.add_argument("--minutes", type=float, default=10.0)
+    for verb in (one, two, three):
         verb.add_argument("--json", type=Path)
     options = parser.parse_args()
-    figures = quality(options) if options.verb == "quality" else speed.measure(options.minutes)
+    if options.verb == "quality":
+        figures = quality(options)
+    else:
+        figures = {"speed": speed, "live": live}[options.verb].measure(options.minutes)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
