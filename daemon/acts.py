@@ -21,7 +21,7 @@ from daemon import (
     acts_voice,
     phrases,
 )
-from daemon.acts_check import Decision, Verdict, check, command_words, warm_up
+from daemon.acts_check import Decision, Verdict, addressed, check, command_words, warm_up
 from daemon.acts_desk import Desk, Handler, timer_note, unlogged
 from daemon.acts_effects import (
     Bookmark,
@@ -60,6 +60,10 @@ LOG_WAIT_S = 3.0
 """A question to the workout log waits so long for what was logged just before it."""
 
 
+CALLED_S = 0.6
+"""After its name tagalong waits so long for the rest before it says "yes?"."""
+
+
 class Acts:
     """Executor of acts. Used by the step thread only; time comes in as session seconds."""
 
@@ -76,6 +80,8 @@ class Acts:
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
+        self._called_at_s: float | None = None
+        """When the name was said and nothing followed yet."""
         self._waiting: tuple[Delegate, float] | None = None
         """A question to the workout log that waits, and when it was asked."""
         if governor.quiet and not ledger.book.quiet:
@@ -99,6 +105,12 @@ class Acts:
         if act.name not in grammar.ACTS:
             raise ValueError(f"act {act.name!r} is not in models.grammar.ACTS; use weights that "
                              "were trained with this grammar")
+        if not addressed(act, heard, self._ledger, now_s):
+            return [_note(act, "ignored", "not meant for tagalong")]
+        if act.name == grammar.ATTENTION:
+            self._called_at_s = now_s
+            return []
+        self._called_at_s = None
         verdict = check(act, command_words(heard), self._threshold, self._unheard_threshold)
         asked = self._read_back
         if asked is not None and same(asked.act, verdict.act):
@@ -115,6 +127,8 @@ class Acts:
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         completes an act whose missing value was asked for."""
+        if words:
+            self._called_at_s = None
         wanted = self._wanted
         if wanted is None or now_s <= wanted.asked_at_s:
             return []
@@ -141,6 +155,11 @@ class Acts:
     def tick(self, now_s: float, floor: Floor, wearer_speaking: bool = False) -> list[Effect]:
         """Once every micro-turn, last: what is due, what may be released, what has expired."""
         ledger, asked = self._ledger, floor is Floor.SPEAK
+        called: list[Effect] = []
+        if self._called_at_s is not None and now_s - self._called_at_s >= CALLED_S:
+            self._called_at_s = None
+            ledger.exchanged(now_s)
+            called = self._do(Act(grammar.ATTENTION), (), now_s)
         if floor is Floor.YIELD and ledger.voice is not VoiceState.SILENT:
             ledger.yielded_at_s = now_s
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
@@ -152,7 +171,7 @@ class Acts:
         if not timers:
             answer = acts_due.next_answer(ledger, now_s, asked, wearer_speaking)
             out += self._speak(answer, now_s) if answer else []
-        return out
+        return called + out
 
     def delegated(self, effect: Delegate, id: str, now_s: float) -> list[Effect]:
         """A `Delegate` was handed to the link and got this id; returns its filler, if any."""

@@ -12,7 +12,8 @@ from enum import Enum
 from functools import cache
 from itertools import chain
 
-from daemon.turn import Act, Slots
+from daemon.ledger import Ledger
+from daemon.turn import Act, Addressing, Slots
 from models import grammar
 
 WHOLE_THRESHOLD = 0.2
@@ -23,6 +24,9 @@ TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
 """Words of an open question that are passed on; the newest."""
+NAME = "tagalong"
+COMMAND_S = 5.0
+"""A command that began within the follow-up window may end so long after it."""
 NEAR_WORDS = 8
 """Numbers among so many last words belong to the act."""
 NEVER_ASKED = frozenset((
@@ -83,6 +87,30 @@ def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
     return found
 
 
+def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) -> bool:
+    """Whether the words and the moment bear out that the act was meant for tagalong.
+
+    The network has judged this already; somebody else's sentence must pass both.
+    """
+    if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
+        return True
+    since_s = None if ledger.exchange_at_s is None else now_s - ledger.exchange_at_s
+    if (ledger.addressing is Addressing.FOLLOW_UP and since_s is not None
+            and since_s <= ledger.follow_up_s + COMMAND_S):
+        return True
+    spec = grammar.INTENTS.get(act.name)
+    return spec is not None and bool(spec.contexts & _contexts(ledger, now_s))
+
+
+def _contexts(ledger: Ledger, now_s: float) -> set[str]:
+    """Situations of `grammar.Intent.contexts` that hold now."""
+    book = ledger.book
+    holds = {"speaking": ledger.spoken_over(now_s), "reps": book.running is not None,
+             "running": bool(book.intervals or book.stopwatch or book.timers),
+             "pending": ledger.pending}
+    return {name for name, true in holds.items() if true}
+
+
 def warm_up() -> None:
     """Compile the grammar now (160 ms) rather than at the first act, where it would be heard."""
     grammar.parse(())
@@ -93,7 +121,7 @@ def warm_up() -> None:
 def command_words(heard: tuple[str, ...]) -> tuple[str, ...]:
     """The words after the last time that the name was said; all of them where it was not."""
     for at in range(len(heard) - 1, -1, -1):
-        if heard[at] == "tagalong":
+        if heard[at] == NAME:
             return heard[at + 1 :]
     return heard
 

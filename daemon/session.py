@@ -21,7 +21,7 @@ from daemon.parts import Parts, Settings
 from daemon.turn import SAMPLE_RATE, TURN_S, Floor, MicroTurn, Reply, VoiceState
 from daemon.watch import Watch
 
-RECENT_S = 6.0
+RECENT_S = 9.0
 """Words heard in this time are what an act is checked against."""
 TALKING_S = 1.0
 """The wearer counts as speaking for so long after a word."""

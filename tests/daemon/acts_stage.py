@@ -18,7 +18,7 @@ from daemon.ledger import (
     Stopwatch,
     Timer,
 )
-from daemon.turn import TURN_S, Act, Floor, Slots
+from daemon.turn import TURN_S, Act, Addressing, Floor, Slots
 from models import grammar
 
 START = datetime(2025, 11, 22, 10, 42, tzinfo=timezone.utc)
@@ -37,7 +37,7 @@ class Stage:
 
     def __init__(self, book: Book = EMPTY, **governor) -> None:
         self.now_s = 10.0
-        self.ledger = Ledger(self.wall, book=book)
+        self.ledger = Ledger(self.wall, book=book, addressing=Addressing.OPEN)
         self.governor = Governor(**governor)
         self.acts = Acts(self.ledger, self.governor, battery=lambda: 83)
 

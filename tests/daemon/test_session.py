@@ -118,7 +118,7 @@ class World:
 
 
 def command(name: str, *heard: str, **slots) -> dict:
-    return {"heard": heard, "act": Act(name, Slots(**slots), 0.99)}
+    return {"heard": ("tagalong", *heard) if heard else (), "act": Act(name, Slots(**slots), 0.99)}
 
 
 SQUATS = command("count_reps", "tagalong", "count", "my", "squats", item="squats")
@@ -206,7 +206,7 @@ def test_two_runs_write_the_same_events():
     assert compared[0] == compared[1]
 
 
-ASK = {3: {"heard": ("what", "torque"), "act": Act("ask", Slots(), 0.99)}}
+ASK = {3: {"heard": ("tagalong", "what", "torque"), "act": Act("ask", Slots(), 0.99)}}
 
 
 class PromptLink(NullLink):
@@ -252,7 +252,7 @@ def test_an_answer_becomes_known_one_second_after_the_question():
     assert world.texts("spoken")[-2:] == ["Twenty newton metres.", "Use a dry thread."]
     assert link.settled == ["id0"]
     assert link.asked[0]["clip"].shape == (4 * TURN_SAMPLES,)
-    assert link.asked[0]["said"][-1] == ("wearer", "what torque")
+    assert link.asked[0]["said"][-1] == ("wearer", "tagalong what torque")
     assert world.script.turns[4].state.delegations == 1
     assert world.script.turns[9].state.answers == 1
 

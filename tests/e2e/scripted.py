@@ -32,7 +32,7 @@ class Script:
 
 def command(name: str, *heard: str, **slots) -> dict:
     """Reply in which a command was complete."""
-    return {"heard": heard, "act": Act(name, Slots(**slots), 0.99)}
+    return {"heard": ("tagalong", *heard) if heard else (), "act": Act(name, Slots(**slots), 0.99)}
 
 
 SQUATS = command("count_reps", "tagalong", "count", "my", "squats", item="squats")
