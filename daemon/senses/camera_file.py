@@ -147,17 +147,11 @@ class FileCamera:
         return stamp_ns - self._start_ns
 
     def _fit(self, frame: av.VideoFrame) -> np.ndarray:
-        """The frame as (120, 160, 3) uint8 RGB, upright and with square pixels."""
+        """The frame as (120, 160, 3) uint8 RGB, upright."""
         return fit(
             frame.to_ndarray(format="rgb24"),
-            pixel_aspect=pixel_aspect(self._stream),
             rotate=(self._rotate - frame.rotation) % 360,
         )
-
-
-def pixel_aspect(stream: av.VideoStream) -> float:
-    """Width of a pixel over its height; 1 where the stream does not say."""
-    return float(stream.sample_aspect_ratio or 1)
 
 
 def _refusal(path: str, cause: str) -> str:

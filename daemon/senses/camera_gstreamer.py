@@ -110,7 +110,6 @@ class GStreamerSource:
             self._captured_ns(sample.get_buffer()),
             lambda: _planes(self._gst, sample.get_buffer(), info),
             layout=layout,
-            pixel_aspect=info.par_n / info.par_d,
         )
 
     def _captured_ns(self, buffer: Any) -> int:

@@ -32,8 +32,6 @@ class Picture:
     planes: Callable[[], Planes]
     """Makes the pixels; called at most once, before the next `read`."""
     layout: Layout = "rgb"
-    pixel_aspect: float = 1.0
-    """Width of a pixel over its height."""
     rotate: int = 0
     """Clockwise turn that the source itself declares, degrees."""
 
@@ -229,7 +227,6 @@ class LiveCamera:
         rgb = fit(
             picture.planes(),
             picture.layout,
-            pixel_aspect=picture.pixel_aspect,
             rotate=(self._rotate + picture.rotate) % 360,
         )
         if not self._muted:

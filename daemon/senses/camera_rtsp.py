@@ -74,7 +74,6 @@ class AvSource:
         return Picture(
             self._captured_ns(frame),
             lambda: frame.to_ndarray(format="rgb24"),
-            pixel_aspect=float(self._stream.sample_aspect_ratio or 1),
             rotate=-frame.rotation % 360,
         )
 

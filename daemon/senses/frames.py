@@ -1,8 +1,8 @@
 """From a camera's picture to a `VideoFrame`: fit to 160x120, thin to 10 fps, hand over in order.
 
-The picture is letterboxed, not squashed and not cropped: resized by area with its aspect ratio
-kept, centred, the bars mid-gray. The whole field of view stays, a square stays a square whatever
-camera looks at it, and mid-gray is the level that normalises to (nearly) zero.
+The whole picture is resized by area to 160x120, its aspect ratio not kept: bars beside a tall
+picture would leave a wearer's exercise too few pixels to be counted (pull-ups filmed upright: 0 of
+6 clips with bars, all without), and nothing here measures angles.
 
 Frames belong to the half-open span of a micro-turn, [start, end): a 10 fps source gives exactly
 two to each. Comparisons are in whole nanoseconds, so 0.6 and 3 * 0.2 are the same instant.
@@ -24,36 +24,22 @@ FRAME_PERIOD_NS = NS // 10
 """Frames enter at 10 fps at most."""
 FRAMES_PER_TURN = 2
 """Frames that a micro-turn takes at most."""
-BAR = 128
-"""Level of the letterbox bars."""
 
 Planes = np.ndarray | tuple[np.ndarray, np.ndarray]
 
 
-def fit(
-    picture: Planes, layout: Layout = "rgb", *, pixel_aspect: float = 1.0, rotate: int = 0
-) -> np.ndarray:
-    """Letterbox a picture to (120, 160, 3) uint8 RGB.
+def fit(picture: Planes, layout: Layout = "rgb", *, rotate: int = 0) -> np.ndarray:
+    """Resize a picture to (120, 160, 3) uint8 RGB.
 
-    picture, layout: as `kernels.patches_ref.resize_area` takes them. pixel_aspect: width of a
-    pixel over its height. rotate: clockwise turn that makes it upright, 0, 90, 180 or 270 degrees.
-    Raises ValueError for another shape, type or angle.
+    picture, layout: as `kernels.patches_ref.resize_area` takes them. rotate: clockwise turn that
+    makes it upright, 0, 90, 180 or 270 degrees. Raises ValueError for another shape, type or angle.
     """
-    luma = picture[0] if isinstance(picture, tuple) else picture
     if rotate % 90:
         raise ValueError(f"a picture is turned by 0, 90, 180 or 270 degrees, not {rotate}")
-    height, width = luma.shape[0], luma.shape[1] * pixel_aspect
     upright = rotate % 180 == 0
-    room = (FRAME_HEIGHT, FRAME_WIDTH) if upright else (FRAME_WIDTH, FRAME_HEIGHT)
-    scale = min(room[0] / height, room[1] / width)
-    size = tuple(max(1, round(side * scale)) for side in (height, width))
+    size = (FRAME_HEIGHT, FRAME_WIDTH) if upright else (FRAME_WIDTH, FRAME_HEIGHT)
     small = np.rot90(resize_area(picture, size, layout=layout), -rotate // 90)
-    if small.shape[:2] == (FRAME_HEIGHT, FRAME_WIDTH):
-        return np.ascontiguousarray(small)
-    frame = np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), BAR, np.uint8)
-    top, left = (FRAME_HEIGHT - small.shape[0]) // 2, (FRAME_WIDTH - small.shape[1]) // 2
-    frame[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return frame
+    return np.ascontiguousarray(small)
 
 
 def to_ns(t_s: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daemon.senses.frames import BAR, NS, FrameSlot, Thinner, fit, to_ns
+from daemon.senses.frames import NS, FrameSlot, Thinner, fit, to_ns
 from daemon.turn import TURN_S, VideoFrame
 
 pytestmark = pytest.mark.unit
@@ -23,23 +23,12 @@ def _quarters(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "aspect", "top", "left"),
-    [
-        pytest.param(480, 640, 1.0, 0, 0, id="4:3"),
-        pytest.param(720, 1280, 1.0, 15, 0, id="16:9"),
-        pytest.param(1280, 720, 1.0, 0, 46, id="upright-phone"),
-        pytest.param(33, 33, 1.0, 0, 20, id="odd-square"),
-        pytest.param(576, 720, 64 / 45, 15, 0, id="anamorphic"),
-        pytest.param(2, 900, 1.0, 59, 0, id="a-line"),
-    ],
+    ("height", "width"), [(480, 640), (720, 1280), (1280, 720), (33, 33), (2, 900)]
 )
-def test_picture_is_centred_with_its_aspect_kept(height, width, aspect, top, left):
-    frame = fit(np.full((height, width, 3), 200, np.uint8), pixel_aspect=aspect)
+def test_the_whole_picture_fills_the_frame(height, width):
+    frame = fit(np.full((height, width, 3), 200, np.uint8))
     assert frame.shape == (120, 160, 3) and frame.dtype == np.uint8 and frame.flags.c_contiguous
-    rows, columns = np.nonzero((frame == 200).all(axis=2))
-    assert (rows.min(), columns.min()) == (top, left)
-    assert abs((119 - rows.max()) - top) <= 1 and abs((159 - columns.max()) - left) <= 1
-    assert set(np.unique(frame)) <= {200, BAR}
+    assert np.all(frame == 200)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +37,7 @@ def test_picture_is_centred_with_its_aspect_kept(height, width, aspect, top, lef
 )
 def test_rotation_is_clockwise(rotate, corner):
     frame = fit(_quarters(80, 100), rotate=rotate)
-    shown = np.argwhere((frame != BAR).any(axis=2))
-    top_left = frame[tuple(shown.min(axis=0) + 5)]
-    np.testing.assert_array_equal(top_left, corner)
+    np.testing.assert_array_equal(frame[5, 5], corner)
 
 
 def test_other_angles_are_refused():

@@ -186,7 +186,7 @@ def test_gstreamer_formats_with_padded_rows(gi_path, pixels):
         assert 0 <= SystemClock().now_ns() - picture.t_ns < NS
     finally:
         source.close()
-    bars = frame[60, 11::23].astype(int)
+    bars = frame[40, 11::23].astype(int)
     expected = ["white", "yellow", "cyan", "green", "magenta", "red", "blue"]
     lit = [np.array(ImageColor.getrgb(colour)) > 64 for colour in expected]
     np.testing.assert_array_equal(bars > 128, lit)
