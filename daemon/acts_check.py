@@ -34,6 +34,9 @@ NEVER_ASKED = frozenset((
     grammar.ASK, grammar.ATTENTION,
 ))
 """Reading these back would be worse than leaving them."""
+HARMLESS = frozenset(("count_reps",))
+"""Begun at once even when the exercise is not sure: the reply names it, and a set that waits for
+"yes" is a set not counted."""
 OPTIONAL = {
     "count_reps": ("item",), "reading": ("colour",), "recall_reading": ("colour",),
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
@@ -181,6 +184,8 @@ def _decide(act: Act, reason: str) -> Verdict:
         unsure = "confidence" in reason
         return Verdict(Decision.IGNORE if unsure else Decision.MISSING, act, reason, missing)
     if not reason:
+        return Verdict(Decision.DO, act)
+    if act.name in HARMLESS and act.confidence >= WHOLE_THRESHOLD:
         return Verdict(Decision.DO, act)
     never = act.name in NEVER_ASKED
     return Verdict(Decision.IGNORE if never else Decision.READ_BACK, act, reason)
