@@ -1,8 +1,8 @@
 """From a camera's picture to a `VideoFrame`: fit to 160x120, thin to 10 fps, hand over in order.
 
-The whole picture is resized by area to 160x120, its aspect ratio not kept: bars beside a tall
-picture would leave a wearer's exercise too few pixels to be counted (pull-ups filmed upright: 0 of
-6 clips with bars, all without), and nothing here measures angles.
+The whole picture is resized by area to 160x120, its aspect ratio not kept, as in the clips that
+the counters were tuned on: bars beside a tall picture would leave a body few pixels, and nothing
+here measures angles. What this alone gains on real clips was not measured.
 
 Frames belong to the half-open span of a micro-turn, [start, end): a 10 fps source gives exactly
 two to each. Comparisons are in whole nanoseconds, so 0.6 and 3 * 0.2 are the same instant.
