@@ -64,9 +64,12 @@ def left_of(wanted: np.ndarray, sound: np.ndarray, place: int) -> tuple[float, f
 
 
 def is_heard(course: float, through: float) -> bool:
-    """Whether what `left_of` found is enough to understand somebody. AEC3 leaves 0.70 to 0.82 and
-    0.57 to 0.81 of a wearer over the own voice; with every other 0.3 s gone it is 0.25 and 0.25."""
-    return course > 0.5 and through > 0.4
+    """Whether what `left_of` found is enough to understand somebody.
+
+    Of a wearer over the own voice AEC3 left 0.64 to 0.82 and 0.48 to 0.81 in 23 of 24 runs on busy
+    machines, 0.52 and 0.53 in one; with every other 0.3 s gone the course is below 0.3.
+    """
+    return course > 0.4 and through > 0.3
 
 
 class Loop:
@@ -94,7 +97,9 @@ class Loop:
 
     @property
     def stuttered(self) -> bool:
-        return self.speaker.stream.overruns > 0 or self.microphone.stream.overruns > 0
+        """There were gaps: samples are missing, or the reference had to be placed anew."""
+        lost = self.speaker.stream.overruns + self.microphone.stream.overruns
+        return lost > 0 or self.speaker.realigned > 1
 
     def close(self) -> None:
         self.microphone.close()
@@ -210,9 +215,10 @@ def test_it_does_not_hear_itself_and_still_hears_the_wearer(virtual_glasses, loo
     (lambda wearer, own: wearer * 0, False),
     (lambda wearer, own: wearer * 0.1 + own * 0.1, False),
     (lambda wearer, own: wearer * (np.arange(len(wearer)) // 4800 % 2), False),
+    (lambda wearer, own: wearer * (np.arange(len(wearer)) // 4800 % 2) + own * 0.1, False),
     (lambda wearer, own: wearer * (np.arange(len(wearer)) > len(wearer) // 2), False),
 ], ids=["over the own voice", "own voice in its place", "silence", "20 dB down",
-        "every other 0.3 s", "second half only"])
+        "every other 0.3 s", "every other 0.3 s over the own voice", "second half only"])
 def test_a_wearer_who_is_suppressed_does_not_pass_as_heard(left, enough) -> None:
     wearer, own = speech(WEARER, "flite:rms"), np.concatenate([speech(text) for text in ANSWER])
     sound = left(wearer, own[: len(wearer)]).astype(np.int16)
