@@ -52,6 +52,11 @@ examples:
   tagalong run --microphone none --camera none --speaker none    idle: does it start at all?
   tagalong run --broker embedded --record today.mcap             live, with a worker and a recording
 """
+REHEARSE_EXAMPLES = """\
+examples:
+  tagalong rehearse scenarios/cooking.toml     exits 1 when an expectation fails
+The language is described in models/scenarios/script.py; scenarios/ has more.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _doctor_parser(verbs)
     _ask_parsers(verbs)
     _replay_parser(verbs)
+    _rehearse_parser(verbs)
     background = _verb(verbs, "background", background_verb, "the worker that answers questions")
     _config_flag(background)
     background.add_argument("--broker", metavar="URL", help="mqtt://localhost, mqtts://HOST")
@@ -174,6 +180,16 @@ def _replay_parser(verbs: Any) -> None:
     replay.add_argument("--assert", action="store_true", help="exit with 1 at a difference")
     replay.add_argument("--speed", type=float, metavar="N", help="times real time; else at once")
     replay.add_argument("--engine", choices=ENGINES, default="auto", help="what runs the network")
+
+
+def _rehearse_parser(verbs: Any) -> None:
+    text = "play a scenario through the program and say whether all went as expected"
+    rehearse = _verb(verbs, "rehearse", rehearse_verb, text, epilog=REHEARSE_EXAMPLES)
+    rehearse.add_argument("file", type=Path, metavar="FILE.toml")
+    rehearse.add_argument(
+        "--out", type=Path, metavar="DIR", help="for its files; else out/rehearse/NAME"
+    )
+    rehearse.add_argument("--json", action="store_true", help="for programs")
 
 
 def _find_config(asked: Path | None) -> Path | None:
@@ -352,6 +368,13 @@ def replay_verb(arguments: argparse.Namespace) -> int:
     from daemon.record import replay_main
 
     return replay_main(arguments)
+
+
+def rehearse_verb(arguments: argparse.Namespace) -> int:
+    """`tagalong rehearse`; 1 when an expectation fails, 2 when the file cannot be used."""
+    from daemon.rehearse import main as rehearse_main
+
+    return rehearse_main(arguments.file, arguments.out, arguments.json)
 
 
 def background_verb(arguments: argparse.Namespace) -> int:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import wave
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
-from models.scenarios import script, voices
-from models.scenarios.script import Say, Scenario, See
+from models.scenarios import noises, script, voices
+from models.scenarios.script import Background, Say, Scenario, See
+
+if TYPE_CHECKING:  # scenes need opencv
+    from models.scenarios.scene import Light, Scene
 
 RATE = 16_000
 FPS = 10
+PERSON_PX = 95.0
+"""Height of somebody who exercises, of the picture's 120."""
 
 
-def _tone_free_noise(rng, n: int, level_db: float) -> np.ndarray:
-    """Brownish room noise at a level, float32."""
-    white = rng.standard_normal(n).astype(np.float32)
-    smooth = np.convolve(white, np.ones(12, np.float32) / 12, "same")
-    return smooth / (smooth.std() + 1e-9) * 10 ** (level_db / 20) * 32768
-
-
-def _burst(rng, kind: str) -> np.ndarray:
-    """A cough or a knock, unit peak."""
-    seconds, bursts = (0.35, 2) if kind == "cough" else (0.06, 1)
-    n = int(seconds * RATE)
-    one = rng.standard_normal(n) * np.exp(-np.linspace(0, 6, n))
-    gap = np.zeros(int(0.12 * RATE))
-    parts = [one] + [part for _ in range(bursts - 1) for part in (gap, one * 0.7)]
-    sound = np.concatenate(parts)
-    return (sound / np.abs(sound).max()).astype(np.float32)
-
-
-def utterance(rng, say: Say, voice: str) -> tuple[np.ndarray, np.ndarray]:
+def utterance(rng: np.random.Generator, say: Say, voice: str) -> tuple[np.ndarray, np.ndarray]:
     """PCM at its level (float32) and the end of each word in seconds, pause included."""
     words = say.text.lower().replace(",", "").replace("?", "").replace(".", "").split()
     if voice.startswith("espeak:"):
@@ -44,23 +35,64 @@ def utterance(rng, say: Say, voice: str) -> tuple[np.ndarray, np.ndarray]:
         cut, gap = int(ends[say.pause.after - 1] * RATE), int(say.pause.s * RATE)
         pcm = np.concatenate([pcm[:cut], np.zeros(gap, np.float32), pcm[cut:]])
         ends[say.pause.after :] += say.pause.s
+    if say.far:
+        from models.scenarios.sound import far
+
+        pcm = far(rng, pcm)
     loud = np.abs(pcm) > 0.05 * np.abs(pcm).max()
     return pcm * (10 ** (say.level_db / 20) * 32768 / np.sqrt((pcm[loud] ** 2).mean())), ends
 
 
-def sound(scenario: Scenario) -> np.ndarray:
-    """The microphone's int16 input. Raises ScenarioError for a speaker without a voice."""
+def sound(scenario: Scenario, folder: Path = Path()) -> np.ndarray:
+    """The microphone's int16 input. `folder`: where the scenario's recordings are.
+
+    Raises ScenarioError for a voice or a recording that is not there.
+    """
     rng = np.random.default_rng(scenario.seed)
-    out = _tone_free_noise(rng, int(scenario.seconds * RATE), scenario.noise_db)
-    for say in scenario.say:
-        if say.who not in scenario.voices:
-            raise script.ScenarioError(f"say at {say.at_s} s: who = {say.who!r} has no entry in "
-                                       f"[voices] ({', '.join(scenario.voices)})")
-        pcm, _ = utterance(rng, say, scenario.voices[say.who])
+    out = noises.hiss(rng, int(scenario.seconds * RATE), scenario.noise_db)
+    for n, say in enumerate(scenario.say):
+        try:
+            pcm, _ = utterance(rng, say, scenario.voices[say.who])
+        except (OSError, KeyError) as error:
+            raise _no_voice(say.who, scenario.voices[say.who], error) from error
+        except ValueError as error:
+            raise script.ScenarioError(f"say.{n}.text = {say.text!r}: {error}; next: write numbers "
+                                       "and abbreviations as words") from error
         _add(out, pcm, say.at_s)
     for other in scenario.sound:
-        _add(out, _burst(rng, other.kind) * 10 ** (other.level_db / 20) * 32768, other.at_s)
+        peak = 10 ** (other.level_db / 20) * 32768
+        _add(out, noises.moment(rng, other.kind) * peak, other.at_s)
+    for n, layer in enumerate(scenario.background):
+        _add(out, _background(rng, layer, n, scenario.seconds, folder), layer.from_s)
     return np.clip(out, -32768, 32767).astype(np.int16)
+
+
+def _no_voice(who: str, voice: str, error: Exception) -> script.ScenarioError:
+    return script.ScenarioError(f"voices.{who} = {voice!r}: cannot be used here ({error}); next: "
+                                "take an espeak voice, or install its engine")
+
+
+def _background(rng: np.random.Generator, layer: Background, number: int, seconds: float,
+                folder: Path) -> np.ndarray:
+    n = int((min(layer.to_s, seconds) - layer.from_s) * RATE)
+    if layer.kind:
+        return noises.levelled(noises.background(rng, layer.kind, max(n, 0)), layer.level_db)
+    try:
+        return noises.levelled(noises.recording(folder / layer.file, n), layer.level_db)
+    except (OSError, ValueError, av.FFmpegError) as error:
+        raise script.ScenarioError(f"background.{number}.file = {layer.file!r}: cannot be read "
+                                   f"({error}); next: name a sound file, relative to {folder}"
+                                   ) from error
+
+
+def check_voices(scenario: Scenario) -> None:
+    """Raises ScenarioError for a voice that nobody has."""
+    known = {*voices.speakers(True), *voices.speakers(False), *voices.speakers(False, True)}
+    for who, voice in scenario.voices.items():
+        if voice not in known:
+            raise script.ScenarioError(f"voices.{who} = {voice!r}: there is no such voice; "
+                                       "expected engine:speaker such as espeak:m1, espeak:f2 or "
+                                       "flite:slt; next: see models/scenarios/voices.py for all")
 
 
 def _add(target: np.ndarray, pcm: np.ndarray, at_s: float) -> None:
@@ -69,35 +101,71 @@ def _add(target: np.ndarray, pcm: np.ndarray, at_s: float) -> None:
     target[at : at + len(part)] += part
 
 
-def _depth(see: tuple[See, ...], n: int) -> np.ndarray:
-    """Posture over time: 0 at the start posture, 1 at the other end."""
-    t = (np.arange(n) + 1) / FPS
-    depth = np.zeros(n)
-    for part in see:
-        phase = (t - part.from_s) / part.period_s
+def _depth(sets: tuple[See, ...], times: np.ndarray) -> np.ndarray:
+    """Posture at times in seconds: 0 at the start posture, 1 at the other end."""
+    depth = np.zeros(len(times))
+    for part in sets:
+        phase = (times - part.from_s) / part.period_s
         going = (phase > 0) & (phase < part.reps)
         depth[going] = 0.5 - 0.5 * np.cos(2 * np.pi * phase[going])
     return depth
 
 
 def pictures(scenario: Scenario) -> np.ndarray:
-    """(n, 120, 160, 3) uint8 frames at 10 per second; one drawn person in a drawn room."""
+    """(n, 120, 160, 3) uint8 frames at 10 per second: a drawn room, and who exercises in it.
+
+    Who exercises first stands there from the beginning; another exercise is a cut to another
+    posture of the same person halfway through the break.
+    """
     import cv2
 
-    from models.scenarios import figures, motion
-    from models.scenarios.scene import Scene, drawn_backdrop, light, render
+    from models.scenarios.scene import drawn_backdrop, light, render
 
     cv2.setNumThreads(1)
     rng = np.random.default_rng(scenario.seed)
     n = int(scenario.seconds * FPS)
-    depth = _depth(scenario.see, n)
-    kind = next((s.kind for s in scenario.see if s.kind != "walk"), None)
-    walks = kind is None and bool(scenario.see)
-    camera = motion.moving_camera(rng, n, "walk") if walks else motion.fixed_camera(n)
-    scene = Scene(camera, light(rng, n, False), drawn_backdrop(rng), depth)
-    if kind:
-        scene.layers.append(figures.person(rng, depth, kind, 95.0))
-    return render(rng, scene)
+    lit, backdrop = light(rng, n, False), drawn_backdrop(rng)
+    times = (np.arange(n) + 1) / FPS
+    frames = np.empty((n, 120, 160, 3), np.uint8)
+    for sets, first, last in _parts(scenario.see, n):
+        own = copy.deepcopy(rng)  # the same clothes in every part
+        now = replace(lit, gain=lit.gain[first:last], offset=lit.offset[first:last])
+        frames[first:last] = render(own, _scene(own, sets, times[first:last], now, backdrop))
+    return frames
+
+
+def _scene(rng: np.random.Generator, sets: tuple[See, ...], times: np.ndarray, lit: Light,
+           backdrop: np.ndarray) -> Scene:
+    """One part of the film: sets of one exercise, a walk, or nothing."""
+    from models.scenarios import figures, motion
+    from models.scenarios.scene import Scene
+
+    kind = sets[0].kind if sets else None
+    n, depth = len(times), _depth(sets, times)
+    camera = motion.moving_camera(rng, n, "walk") if kind == "walk" else motion.fixed_camera(n)
+    scene = Scene(camera, lit, backdrop, depth)
+    if kind not in (None, "walk"):
+        scene.layers.append(figures.person(rng, depth, kind, PERSON_PX))
+    return scene
+
+
+def _parts(see: tuple[See, ...], n: int) -> list[tuple[tuple[See, ...], int, int]]:
+    """Sets of one exercise that follow each other, and from which frame to which they last."""
+    groups: list[list[See]] = []
+    for one in see:
+        if groups and groups[-1][-1].kind == one.kind:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    starts = [0, *(_change(a[-1], b[0]) for a, b in zip(groups, groups[1:])), n]
+    return [(tuple(group), *span) for group, *span in
+            zip(groups or [[]], starts, starts[1:] if groups else [n])]
+
+
+def _change(before: See, after: See) -> int:
+    """Frame at which the picture changes: halfway through the break."""
+    done_s = min(before.from_s + before.reps * before.period_s, after.from_s)
+    return int((done_s + after.from_s) / 2 * FPS)
 
 
 def write_video(frames: np.ndarray, path: Path) -> None:
@@ -117,14 +185,18 @@ def render(path: Path, out: Path) -> tuple[Path, Path]:
 
     Raises ScenarioError when the file cannot be used.
     """
-    import wave
-
+    path = Path(path)
     scenario = script.load(path)
+    try:
+        check_voices(scenario)
+        pcm = sound(scenario, path.parent)
+    except script.ScenarioError as error:
+        raise script.ScenarioError(f"{path}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
     with wave.open(str(out / "input.wav"), "wb") as f:
         f.setnchannels(1)
         f.setsampwidth(2)
         f.setframerate(RATE)
-        f.writeframes(sound(scenario).tobytes())
+        f.writeframes(pcm.tobytes())
     write_video(pictures(scenario), out / "input.mp4")
     return out / "input.wav", out / "input.mp4"

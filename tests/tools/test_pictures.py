@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from daemon.drawing.picture import STRIP_S, picture
+from daemon.drawing.story import Errand, Phrase, label, story
+from daemon.drawing.timeline import LiveTimeline
 from daemon.events import Event
 from daemon.senses.audio_files import WavWriter, read_audio
 from tools.captions import BAND, HEIGHT, WIDTH, captions
 from tools.demo_run import facts, mix
-from tools.picture import STRIP_S, picture
-from tools.story import Errand, Phrase, label, story
-from tools.timeline import LiveTimeline
 from tools.video import Film, FilmWriter
 
 pytestmark = pytest.mark.unit

@@ -1,0 +1,1 @@
+"""Sessions as text and pictures. Nothing that listens and speaks imports it."""
