@@ -3,7 +3,7 @@
 `Link.ask` returns an id at once; a writer thread puts the request on disk, publishes it, publishes
 the same id again while no worker gives a sign of life, sorts what comes back and hands it to
 `poll`. What was asked is answered, or expires with an event of its own, also over `kill -9`.
-`NullLink` has the same face and no broker.
+`promises.NullLink` has the same face and no broker.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from daemon.background import wire
 from daemon.background.mqtt import (
@@ -42,9 +42,11 @@ from daemon.promises import (
     EventKind,
     EventQueue,
     NewAsk,
+    NullLink,
     check_kind,
-    unavailable,
+    unix_ms_now,
 )
+from daemon.remote_mute import MuteSet, MuteState, parse_set, set_topic, state_topic
 
 __all__ = ["AnswerEvent", "Delegate", "EventKind", "Link", "NullLink"]
 
@@ -52,73 +54,9 @@ MAX_COMMANDS = 256
 SESSION_EXPIRY_S = 86_400
 RECEIVE_MAXIMUM = 64
 TICK_S = 0.1
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-class NullLink:
-    """No broker: every request is answered at once with `unavailable`."""
-
-    connected = False
-
-    def __init__(self, unix_ms: Callable[[], int] = _unix_ms) -> None:
-        self._unix_ms = unix_ms
-        self._events: deque[AnswerEvent] = deque(maxlen=MAX_OPEN)
-        self._asks = 0
-
-    def ask(
-        self,
-        kind: str,
-        words: str = "",
-        conversation: Conversation = (),
-        audio_clip: np.ndarray | None = None,
-        deadline_s: float = 60.0,
-        placement: str = "when_idle",
-        arguments: Arguments | None = None,
-    ) -> str:
-        """As `Link.ask`."""
-        check_kind(kind)
-        self._asks += 1
-        id = wire.new_ulid(self._unix_ms())
-        text = "I cannot look things up without a connection."
-        self._events.append(unavailable(id, text, placement, kind))
-        return id
-
-    def committed(self, id: str) -> bool:
-        """Nothing is ever promised."""
-        return False
-
-    def cancel(self, id: str) -> None:
-        """Nothing is open."""
-
-    def settle(self, id: str) -> None:
-        """Nothing is kept."""
-
-    def poll(self) -> list[AnswerEvent]:
-        """As `Link.poll`."""
-        events = list(self._events)
-        self._events.clear()
-        return events
-
-    def wait(self, id: str, timeout_s: float) -> bool:
-        """True: the event is there since `ask` returned."""
-        return True
-
-    def open_ids(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    def publish_stats(self, values: Mapping[str, int | float]) -> None:
-        """Nowhere to publish to."""
-
-    def stats(self) -> dict[str, int]:
-        """Counters."""
-        return {"asks": self._asks, "unavailable": self._asks, "open": 0, "connected": 0}
-
-    def close(self) -> None:
-        """Nothing to close."""
+MAX_MUTES = 32
+_NOT_RETAINED = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+"""A command is never retained; one that somebody retained by mistake must not act again."""
 
 
 class _MqttPost:
@@ -153,8 +91,9 @@ class Link:
         keepalive_s: int = KEEPALIVE_S,
         silence_s: float = wire.SILENCE_S,
         max_open: int = MAX_OPEN,
+        remote_mute: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
-        unix_ms: Callable[[], int] = _unix_ms,
+        unix_ms: Callable[[], int] = unix_ms_now,
     ) -> None:
         """Open the outbox and begin to connect; returns at once, also without a broker.
 
@@ -165,6 +104,7 @@ class Link:
             keepalive_s: longest silence before the broker calls the device lost, seconds.
             silence_s: publish again after so long without a sign of life, seconds.
             max_open: open delegations that are kept.
+            remote_mute: listen to `mute/set` and publish `mute/state`.
 
         Raises:
             ValueError: the device's name may not stand in a topic.
@@ -192,6 +132,10 @@ class Link:
         )
         self._commands: Queue[Callable[[], None]] = Queue(MAX_COMMANDS)
         self._stopping = threading.Event()
+        self._remote_mute = remote_mute
+        self._mutes: Queue[MuteSet] = Queue(MAX_MUTES)
+        self._mute_state: MuteState | None = None
+        self._mute_told: MuteState | None = None
         self._failures = 0
         self._connection_error = ""
         self._wire_client()
@@ -290,6 +234,15 @@ class Link:
         message = wire.Stats(values=dict(values))
         self._command(lambda: self._publish_stats(message))
 
+    def remote_mutes(self) -> list[MuteSet]:
+        """Messages that asked to mute or unmute since the last call, oldest first."""
+        return [self._mutes.get_nowait() for _ in range(self._mutes.qsize())]
+
+    def publish_mute(self, state: MuteState) -> None:
+        """Publish what is muted, retained, now and at every later connect."""
+        if self._remote_mute:
+            self._mute_state = state
+
     def stats(self) -> dict[str, int]:
         """Counters since the start, `open` and `connected`."""
         return {**self._counts, "open": len(self.open_ids()), "connected": int(self.connected)}
@@ -334,6 +287,7 @@ class Link:
                 if work is not None:
                     work()
                 self._desk.tick()
+                self._tell_mute()
             except sqlite3.Error as error:
                 self._counts["disk_errors"] += 1
                 self._desk.last_error = f"outbox {self._outbox.path}: {error}"
@@ -342,17 +296,38 @@ class Link:
         if self._post.connected:
             self._client.publish(wire.stats_topic(self._device), wire.encode(message), qos=0)
 
+    def _tell_mute(self) -> None:
+        """Publish the state of the mute unless this connection has carried it already."""
+        state = self._mute_state
+        if state is None or state is self._mute_told or not self._post.connected:
+            return
+        self._mute_told = state
+        self._client.publish(state_topic(self._device), state.model_dump_json(), qos=1, retain=True)
+
     def _received(self, message: paho.MQTTMessage) -> None:
         try:
-            device, rest = wire.split_topic(message.topic)
-            answer = wire.parse(Answer, bytes(message.payload))
-            if device != self._device or rest != ["answer", answer.id]:
-                raise BadPayload("topic", "the id of topic and payload differ")
-            self._desk.on_answer(answer)
+            if message.topic == set_topic(self._device) and self._remote_mute:
+                self._on_mute(parse_set(bytes(message.payload)))
+            else:
+                self._on_answer(message)
         except BadPayload as error:
             self._counts[f"bad_{error.reason}"] += 1
         # Acknowledged only now: what was on disk before a crash is not lost with it.
         self._client.ack(message.mid, message.qos)
+
+    def _on_answer(self, message: paho.MQTTMessage) -> None:
+        device, rest = wire.split_topic(message.topic)
+        answer = wire.parse(Answer, bytes(message.payload))
+        if device != self._device or rest != ["answer", answer.id]:
+            raise BadPayload("topic", "the id of topic and payload differ")
+        self._desk.on_answer(answer)
+
+    def _on_mute(self, wanted: MuteSet) -> None:
+        try:
+            self._mutes.put_nowait(wanted)
+            self._counts["mutes"] += 1
+        except Full:  # `mute/state` tells the sender that nothing came of it
+            self._counts["shed_mutes"] += 1
 
     # paho's thread.
 
@@ -372,8 +347,11 @@ class Link:
         self._failures = 0
         self._connection_error = ""
         client.subscribe(wire.answer_topic(self._device, "+"), qos=1)
+        if self._remote_mute:
+            client.subscribe(set_topic(self._device), options=_NOT_RETAINED)
         client.publish(wire.status_topic(self._device), "online", qos=1, retain=True)
         self._counts["connects"] += 1
+        self._mute_told = None
         self._post.connected = True
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: Any, p: Any) -> None:

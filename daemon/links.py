@@ -39,7 +39,8 @@ def open_link(url: str, config: Config, state_dir: Path, outbox: Path, stepped: 
                 ca=None if own else broker.ca_file, cert=None if own else broker.cert_file,
                 key=None if own else broker.key_file,
                 username=None if own else broker.username,
-                password_file=None if own else broker.password_file)
+                password_file=None if own else broker.password_file,
+                remote_mute=not stepped)  # a run over files must not depend on who sends what
     stack.callback(link.close)
     if own and stepped:
         _wait_connected(link)

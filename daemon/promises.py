@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Condition
@@ -11,8 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from daemon.background.wire import Answer
+from daemon.background.wire import Answer, new_ulid
 from daemon.outbox import Record
+from daemon.remote_mute import MuteSet, MuteState
 
 KINDS = ("question", "calculate", "convert", "workout_log")
 MAX_OPEN = 32
@@ -25,6 +27,7 @@ COUNTERS = (
     *("asks", "published", "republished", "accepted", "heartbeats", "parts", "finals"),
     *("duplicates", "late", "strangers", "expired", "unavailable", "cancelled"),
     *("shed_asks", "shed_events", "shed_commands", "connects", "disconnects", "refusals"),
+    *("mutes", "shed_mutes"),
     *("bad_size", "bad_json", "bad_version", "bad_schema", "bad_topic", "disk_errors"),
 )
 
@@ -101,12 +104,21 @@ class Delegate(Protocol):
 
     def publish_stats(self, values: Mapping[str, int | float]) -> None: ...
 
+    def remote_mutes(self) -> list[MuteSet]: ...
+
+    def publish_mute(self, state: MuteState) -> None: ...
+
     def stats(self) -> dict[str, int]: ...
 
     @property
     def connected(self) -> bool: ...
 
     def close(self) -> None: ...
+
+
+def unix_ms_now() -> int:
+    """Wall clock, ms since 1970."""
+    return time.time_ns() // 1_000_000
 
 
 def check_kind(kind: str) -> None:
@@ -141,6 +153,76 @@ def event_of(kind: EventKind, record: Record, answer: Answer) -> AnswerEvent:
         answer.worker,
         record.kind,
     )
+
+
+class NullLink:
+    """No broker: every request is answered at once with `unavailable`."""
+
+    connected = False
+
+    def __init__(self, unix_ms: Callable[[], int] = unix_ms_now) -> None:
+        self._unix_ms = unix_ms
+        self._events: deque[AnswerEvent] = deque(maxlen=MAX_OPEN)
+        self._asks = 0
+
+    def ask(
+        self,
+        kind: str,
+        words: str = "",
+        conversation: Conversation = (),
+        audio_clip: np.ndarray | None = None,
+        deadline_s: float = 60.0,
+        placement: str = "when_idle",
+        arguments: Arguments | None = None,
+    ) -> str:
+        """As `Link.ask`."""
+        check_kind(kind)
+        self._asks += 1
+        id = new_ulid(self._unix_ms())
+        text = "I cannot look things up without a connection."
+        self._events.append(unavailable(id, text, placement, kind))
+        return id
+
+    def committed(self, id: str) -> bool:
+        """Nothing is ever promised."""
+        return False
+
+    def cancel(self, id: str) -> None:
+        """Nothing is open."""
+
+    def settle(self, id: str) -> None:
+        """Nothing is kept."""
+
+    def poll(self) -> list[AnswerEvent]:
+        """As `Link.poll`."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def wait(self, id: str, timeout_s: float) -> bool:
+        """True: the event is there since `ask` returned."""
+        return True
+
+    def open_ids(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def publish_stats(self, values: Mapping[str, int | float]) -> None:
+        """Nowhere to publish to."""
+
+    def remote_mutes(self) -> list[MuteSet]:
+        """None can come."""
+        return []
+
+    def publish_mute(self, state: MuteState) -> None:
+        """Nowhere to publish to."""
+
+    def stats(self) -> dict[str, int]:
+        """Counters."""
+        return {"asks": self._asks, "unavailable": self._asks, "open": 0, "connected": 0}
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from daemon.parts import Parts
+from daemon.remote_mute import RemoteMute
 
 NO_SOUND = "I cannot hear you any more. The microphone is gone."
 NO_PICTURE = "I cannot see any more. The camera is gone."
@@ -42,6 +43,7 @@ class Watch:
     def __init__(self, parts: Parts, teller: Teller) -> None:
         self._parts = parts
         self._tell = teller
+        self._remote = RemoteMute(parts.errands.link, parts.sensors.control)
         self._link_up = self._link_told = False
         self._realigned = 0
         self._troubles: dict[str, bool] = {}
@@ -52,6 +54,7 @@ class Watch:
         parts = self._parts
         if parts.sensors.is_due(now_s):
             self._tell.aside(lambda: parts.sensors.due(now_s))
+        self._remote_mutes(now_s)
         self._sensors(now_s)
         self._trouble("microphone", parts.ears.microphone.problem, NO_SOUND)
         self._trouble("camera", parts.camera.problem, NO_PICTURE)
@@ -65,6 +68,16 @@ class Watch:
         if realigned != self._realigned:
             self._realigned = realigned
             self._parts.ears.forget_room()
+
+    def _remote_mutes(self, now_s: float) -> None:
+        remote = self._remote
+        for wanted in remote.wanted():
+            self._tell.aside(lambda wanted=wanted: remote.apply(wanted, now_s))
+        while remote.refused:
+            self._tell.error("mute", remote.refused.popleft())
+        while remote.problems:
+            self._parts.sensors.problems.append(remote.problems.popleft())
+        remote.tell(now_s)
 
     def _sensors(self, now_s: float) -> None:
         parts = self._parts

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.button import EV_KEY, EV_SW, EVENT, Button, ButtonError, EvdevInput, GpioInput
+from daemon.background.wire import BadPayload
 from daemon.mute import (
     BOTH,
     DeviceStuck,
@@ -21,6 +22,8 @@ from daemon.mute import (
     parse_duration,
     parse_sensors,
 )
+from daemon.promises import NullLink
+from daemon.remote_mute import MuteSet, MuteState, RemoteMute, parse_set
 
 pytestmark = pytest.mark.unit
 
@@ -244,3 +247,77 @@ def test_missing_buttons_are_named(tmp_path: Path) -> None:
         EvdevInput(tmp_path / "event9", 113, switch=False)
     with pytest.raises(ButtonError, match="line 3: .*next: "):
         GpioInput(tmp_path / "gpiochip9", 3, active_low=True)
+
+
+class Far(NullLink):
+    """A link on which messages come, and that keeps what is published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.come: list[MuteSet] = []
+        self.told: list[MuteState] = []
+
+    def remote_mutes(self) -> list[MuteSet]:
+        come, self.come = self.come, []
+        return come
+
+    def publish_mute(self, state: MuteState) -> None:
+        self.told.append(state)
+
+
+def far(sensor: str, muted: bool, **more) -> MuteSet:
+    return MuteSet(v=1, sensor=sensor, muted=muted, **more)
+
+
+@pytest.mark.parametrize("reason", ["hardware", *(r.value for r in (
+    Reason.SPOKEN, Reason.COMMAND, Reason.BUTTON))])
+def test_no_message_opens_what_was_muted_here(mute, devices, reason: str) -> None:
+    if reason == "hardware":
+        mute.hardware(CAM, True, 0.0)
+    else:
+        mute.mute((CAM,), Reason(reason), 0.0)
+    remote = RemoteMute(Far(), mute)
+    remote.apply(far("camera", True), 1.0)
+    remote.apply(far("camera", False), 2.0)
+    assert mute.muted(CAM) and devices[CAM].file is None
+    assert len(remote.refused) == 1 and not remote.problems
+
+
+def test_the_state_is_published_once_a_change_with_who_holds_it(mute) -> None:
+    link = Far()
+    remote = RemoteMute(link, mute)
+    remote.tell(0.0)
+    remote.tell(0.2)
+    mute.mute((MIC,), Reason.SPOKEN, 0.3)
+    remote.tell(0.4)
+    remote.apply(far("all", True, for_s=60), 0.5)
+    remote.tell(0.6)
+    assert [(s.microphone.reasons, s.camera.reasons) for s in link.told] == [
+        ((), ()), (("spoken",), ()), (("spoken",), ("remote",))]
+
+
+def test_a_message_with_an_id_counts_once(mute) -> None:
+    link = Far()
+    remote = RemoteMute(link, mute)
+    first = far("camera", True, id="01HZZZZZZZZZZZZZZZZZZZZZZZ")
+    link.come = [first, first, far("camera", False), far("camera", False)]
+    assert [wanted.muted for wanted in remote.wanted()] == [True, False, False]
+    link.come = [first]
+    assert remote.wanted() == []
+
+
+def test_a_device_that_does_not_close_is_a_problem_to_be_said(mute, devices) -> None:
+    remote = RemoteMute(Far(), mute)
+    os.close(devices[CAM].file)  # closing it again fails
+    remote.apply(far("camera", True), 0.0)
+    assert "camera" in remote.problems[0] and not remote.refused
+
+
+@pytest.mark.parametrize(("payload", "reason"), [
+    (b"", "json"), (b"[", "json"), (b'{"sensor":"all","muted":true}', "version"),
+    (b'{"v":2,"sensor":"all","muted":true}', "version"),
+    (b'{"v":1,"sensor":"all","muted":1}', "schema"), (b"7", "schema"), (b" " * 2000, "size")])
+def test_what_is_no_mute_message_is_refused(payload: bytes, reason: str) -> None:
+    with pytest.raises(BadPayload) as caught:
+        parse_set(payload)
+    assert caught.value.reason == reason
