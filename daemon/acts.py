@@ -21,7 +21,7 @@ from daemon import (
     acts_voice,
     phrases,
 )
-from daemon.acts_check import Decision, Verdict, addressed, check, command_words, warm_up
+from daemon.acts_check import Decision, Verdict, addressed, check, command_words, waits, warm_up
 from daemon.acts_desk import Desk, Handler, timer_note, unlogged
 from daemon.acts_effects import (
     Bookmark,
@@ -37,7 +37,7 @@ from daemon.acts_effects import (
     Unmute,
     Volume,
 )
-from daemon.acts_pending import PENDING_S, ReadBack, Wanted, ask_for, same, slots_data
+from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, same
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger, Said
@@ -58,10 +58,10 @@ CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
 """How acts on the camera are taken back; after one on the microphone nobody hears a `no`."""
 LOG_WAIT_S = 3.0
 """A question to the workout log waits so long for what was logged just before it."""
-
-
-CALLED_S = 0.6
+CALLED_S = 0.8
 """After its name tagalong waits so long for the rest before it says "yes?"."""
+TWICE_S = 1.0
+"""The network's own act for words that completed a held one comes at most so long after."""
 
 
 class Acts:
@@ -80,6 +80,9 @@ class Acts:
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
+        self._held: Held | None = None
+        self._completed: tuple[tuple[str, ...], float] | None = None
+        """Words that completed a held act, and when."""
         self._called_at_s: float | None = None
         """When the name was said and nothing followed yet."""
         self._waiting: tuple[Delegate, float] | None = None
@@ -97,7 +100,8 @@ class Acts:
         return out
 
     def apply(self, act: Act, heard: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Carry out an act; `heard` are the words of the last seconds, newest last.
+        """Carry out an act, or hold it while its words are only the beginning of a command;
+        `heard` are the words of the last seconds, newest last.
 
         Raises:
             ValueError: there is no such act; the network and the grammar are of two versions.
@@ -106,17 +110,30 @@ class Acts:
             raise ValueError(f"act {act.name!r} is not in models.grammar.ACTS; use weights that "
                              "were trained with this grammar")
         if not addressed(act, heard, self._ledger, now_s):
-            return [_note(act, "ignored", "not meant for tagalong")]
+            return [act_note(act, "ignored", "not meant for tagalong")]
         if act.name == grammar.ATTENTION:
             self._called_at_s = now_s
             return []
-        self._called_at_s = None
-        verdict = check(act, command_words(heard), self._threshold, self._unheard_threshold)
+        self._called_at_s = self._held = None
+        words = command_words(heard)
+        if self._completed is not None:
+            completed, at_s = self._completed
+            if words == completed and now_s - at_s <= TWICE_S:
+                return []
+        if waits(act, words, self._threshold):
+            self._held = Held(act, heard, now_s, now_s)
+            return []
+        return self._judge(act, words, now_s)
+
+    def _judge(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Do an act, read it back, ask for what is missing, or leave it; `words` are those after
+        the name."""
+        verdict = check(act, words, self._threshold, self._unheard_threshold)
         asked = self._read_back
         if asked is not None and same(asked.act, verdict.act):
             verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
         if verdict.decision is Decision.IGNORE:
-            return [_note(act, "ignored", verdict.reason)]
+            return [act_note(act, "ignored", verdict.reason)]
         self._ledger.exchanged(now_s)
         if verdict.decision is Decision.READ_BACK:
             return self._ask(verdict, now_s)
@@ -126,14 +143,26 @@ class Acts:
 
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
-        completes an act whose missing value was asked for."""
+        completes an act that is held, or whose missing value was asked for."""
         if words:
             self._called_at_s = None
+        if self._held is not None:
+            return self._hold(self._held, words, now_s)
         wanted = self._wanted
         if wanted is None or now_s <= wanted.asked_at_s:
             return []
         act = wanted.hear(words)
         return [] if act is None else self._do(act, wanted.words + wanted.answer, now_s)
+
+    def _hold(self, held: Held, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Let a held act hear on; judge it once its command is complete or does not come."""
+        if now_s > held.at_s:  # the words of its own micro-turn it has
+            held.hear(words, now_s)
+        if not held.ready(now_s):
+            return []
+        said = command_words(held.words)
+        self._held, self._completed = None, (said, now_s)
+        return self._judge(held.settled(), said, now_s)
 
     def counted(self, n: int, now_s: float) -> list[Effect]:
         """n repetitions were completed in this micro-turn."""
@@ -220,14 +249,14 @@ class Acts:
         if back or acts_undo.changed(before, after):
             self._undo = Undo(before, after, now_s, back)
         self._governor.quiet = after.quiet
-        note = _note(act, "done") if effects else _note(act, "ignored", "nothing to do")
+        note = act_note(act, "done") if effects else act_note(act, "ignored", "nothing to do")
         return [note, *self._out(self._hold_back(effects, now_s), words, now_s)]
 
     def _yes(self, act: Act, now_s: float) -> list[Effect]:
         asked = self._read_back
         if asked is None:
-            return [_note(act, "ignored", "nothing was asked")]
-        return [_note(act, "done"), *self._do(asked.act, asked.words, now_s)]
+            return [act_note(act, "ignored", "nothing was asked")]
+        return [act_note(act, "done"), *self._do(asked.act, asked.words, now_s)]
 
     def _no(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Drop what is asked; else withdraw what was asked of the background (`never_mind`) or
@@ -241,7 +270,7 @@ class Acts:
         else:
             effects = self._take_back(now_s) or desk.replies(phrases.NOTHING_TO_UNDO)
         undone = any(isinstance(e, Say) and e.text == phrases.UNDONE for e in effects)
-        note = _note(act, "undone" if undone else "done")
+        note = act_note(act, "undone" if undone else "done")
         return [note, *self._out(effects, words, now_s)]
 
     def _never_mind(self, desk: Desk) -> list[Effect]:
@@ -273,7 +302,7 @@ class Acts:
         self._read_back = ReadBack(verdict.act, verdict.words, now_s)
         self._ledger.pending = True
         say = Say(phrases.question(verdict.act), cause=f"act:{verdict.act.name}")
-        return [_note(verdict.act, "asked", verdict.reason),
+        return [act_note(verdict.act, "asked", verdict.reason),
                 *self._out([say], verdict.words, now_s)]
 
     def _ask_value(self, verdict: Verdict, now_s: float) -> list[Effect]:
@@ -282,7 +311,7 @@ class Acts:
         act, missing = verdict.act, verdict.missing
         self._wanted = Wanted(act, missing, verdict.words, now_s)
         say = Say(ask_for(act, missing), cause=f"act:{act.name}")
-        return [_note(act, "asked", f"no {' and no '.join(missing)}"),
+        return [act_note(act, "asked", f"no {' and no '.join(missing)}"),
                 *self._out([say], verdict.words, now_s)]
 
     def _drop_questions(self) -> None:
@@ -295,7 +324,7 @@ class Acts:
         if asked is None or now_s - asked.asked_at_s <= PENDING_S:
             return []
         self._drop_questions()
-        return [_note(asked.act, "ignored", "nobody answered the question")]
+        return [act_note(asked.act, "ignored", "nobody answered the question")]
 
     def _hold_back(self, effects: list[Effect], now_s: float) -> list[Effect]:
         """A question to the workout log must not overtake what was logged with it."""
@@ -345,13 +374,6 @@ class Acts:
         self._ledger.voiced = said
         if say.kind != "count" and say.cause not in ("act:say_again", "act:why"):
             self._ledger.said = said
-
-
-def _note(act: Act, outcome: str, reason: str = "") -> Note:
-    """The `act` event."""
-    data = {"slots": slots_data(act.slots), "confidence": round(act.confidence, 3),
-            "outcome": outcome}
-    return Note("act", act.name, data | ({"reason": reason} if reason else {}))
 
 
 def _withheld(say: Say, reason: str) -> list[Effect]:

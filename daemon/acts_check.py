@@ -12,14 +12,17 @@ from enum import Enum
 from functools import cache
 from itertools import chain
 
+from daemon import acts_hold
 from daemon.ledger import Ledger
 from daemon.turn import Act, Addressing, Slots
 from models import grammar
 
-WHOLE_THRESHOLD = 0.2
+WHOLE_THRESHOLD = 0.1
 """Least confidence where network and words agree on a whole command."""
 SURE = 0.9
-"""Above it the network is not simply overruled by the words."""
+"""From here on the network is not simply overruled by the words of another command."""
+SURE_SLOTS = 0.5
+"""The same for the values of one command: below it the network has guessed them."""
 TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
@@ -53,6 +56,8 @@ _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "operator": (("item", grammar.OPERATORS),), "colour": (("colour", grammar.COLOURS),),
 }
 """Slot of a template -> fields of `Slots` and the values that they may have (None: any)."""
+Command = tuple[str, dict, tuple[str, ...]]
+"""Intent, slots and the words of a complete command."""
 
 
 class Decision(Enum):
@@ -117,6 +122,7 @@ def _contexts(ledger: Ledger, now_s: float) -> set[str]:
 def warm_up() -> None:
     """Compile the grammar now (160 ms) rather than at the first act, where it would be heard."""
     grammar.parse(())
+    acts_hold.warm_up()
     for intent in grammar.INTENTS.values():
         allowed(intent.name)
 
@@ -129,7 +135,7 @@ def command_words(heard: tuple[str, ...]) -> tuple[str, ...]:
     return heard
 
 
-def parse_tail(words: tuple[str, ...]) -> tuple[str, dict, tuple[str, ...]] | None:
+def parse_tail(words: tuple[str, ...]) -> Command | None:
     """The longest command that the words end with: intent, slots and its words."""
     for at in range(max(len(words) - TAIL_WORDS, 0), len(words)):
         parsed = grammar.parse(words[at:])
@@ -141,12 +147,75 @@ def parse_tail(words: tuple[str, ...]) -> tuple[str, dict, tuple[str, ...]] | No
 def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold: float) -> Verdict:
     """Judge an act; `words` are those after the name, newest last."""
     words = words[-WORDS_KEPT:]
-    if act.name in (grammar.ASK, grammar.ATTENTION):
+    if act.name == grammar.ATTENTION:
         return _check_open(act, words, threshold)
-    act, parsed = _plausible(act), parse_tail(words)
-    least = threshold
-    if parsed is not None and parsed[2] == words:
-        return _check_whole(act, parsed)
+    act = _plausible(act)
+    command = whole(words)
+    if command is not None:
+        return _check_command(act, command, SURE)
+    command = _near(act, words, threshold)
+    if command is not None:
+        return _check_command(act, command, 0.0)
+    if act.name == grammar.ASK:
+        return _check_open(act, words, threshold)
+    return _check_tail(act, words, threshold, unheard_threshold)
+
+
+def waits(act: Act, words: tuple[str, ...], threshold: float) -> bool:
+    """Whether the act came too early: its words are the beginning of a command and none yet."""
+    if not words or act.name in NEVER_ASKED - {grammar.ASK} or whole(words) is not None:
+        return False
+    if acts_hold.unfinished(words):
+        return True
+    return acts_hold.unfinished(words, slack=1) and _near(act, words, threshold) is None
+
+
+def whole(words: tuple[str, ...]) -> Command | None:
+    """The command that all the words form."""
+    parsed = grammar.parse(words) if words else None
+    return None if parsed is None else (*parsed, words)
+
+
+def _near(act: Act, words: tuple[str, ...], threshold: float) -> Command | None:
+    """The one command that is a single word away; of several, the one with the act's own values.
+
+    Another intent than the act's counts only where the network was not sure of its own. For an
+    open question a word must be missing: `how is the weather` is not `how is the battery`.
+    """
+    found = acts_hold.near(words)
+    if act.name == grammar.ASK:
+        found = [c for c in found if len(c[2]) > len(words)]
+    elif act.confidence >= threshold and any(c[0] != act.name for c in found):
+        return None
+    if len(found) > 1:
+        act = _plausible(act)
+        found = [c for c in found if c[0] == act.name and not _merge(act, c[1])[1]]
+    return found[0] if len(found) == 1 else None
+
+
+def _check_command(act: Act, command: Command, sure: float) -> Verdict:
+    """A sentence that is a command rarely comes about by mishearing, so the words decide what is
+    meant, and the network when. It is read back where the network was sure of other values, or
+    chose another intent with a confidence of at least `sure`."""
+    intent, slots, words = command
+    reason = ""
+    if intent != act.name:
+        meant = Act(intent, Slots(**slots), act.confidence)
+        if act.name != grammar.ASK and act.confidence >= sure:
+            reason = f"the network took it for {act.name}"
+    else:
+        meant, differs = _merge(act, slots)
+        if differs and act.confidence >= SURE_SLOTS:
+            reason = differs
+        elif act.confidence < WHOLE_THRESHOLD:
+            reason = f"confidence {act.confidence:.2f}"
+    return replace(_decide(meant, reason), words=words)
+
+
+def _check_tail(act: Act, words: tuple[str, ...], threshold: float,
+                unheard_threshold: float) -> Verdict:
+    """Not all words since the name are a command, but the last ones may be."""
+    parsed, least = parse_tail(words), threshold
     if parsed is not None and parsed[0] == act.name:
         act, reason = _merge(act, parsed[1])
         words = parsed[2]
@@ -160,25 +229,12 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
     return replace(_decide(act, reason), words=words)
 
 
-def _check_whole(act: Act, parsed: tuple[str, dict, tuple[str, ...]]) -> Verdict:
-    """All words since the name are one command: such a sentence rarely comes about by mishearing,
-    so the words decide what is meant, and the network when."""
-    intent, slots, words = parsed
-    if intent == act.name:
-        merged, reason = _merge(act, slots)
-        if not reason and act.confidence < WHOLE_THRESHOLD:
-            reason = f"confidence {act.confidence:.2f}"
-        return replace(_decide(merged, reason), words=words)
-    meant = Act(intent, Slots(**slots), act.confidence)
-    plain = not allowed(intent) and act.confidence < SURE
-    return replace(_decide(meant, "" if plain else f"the network took it for {act.name}"),
-                   words=words)
-
-
 def _decide(act: Act, reason: str) -> Verdict:
     top = grammar.INTENTS[act.name].top
     if not reason and act.slots.number is not None and act.slots.number > top:
         reason = f"{act.slots.number} is more than {top}"
+    if not reason and not convertible(act):
+        reason = "nothing to convert"
     missing = missing_fields(act)
     if missing:
         unsure = "confidence" in reason
@@ -192,13 +248,17 @@ def _decide(act: Act, reason: str) -> Verdict:
 
 
 def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:
-    """An open question that is word for word a command was probably that command."""
-    parsed = grammar.parse(words[-TAIL_WORDS:]) if words else None
-    if parsed is not None:
-        return _check_whole(act, (*parsed, words))
+    """An open question, or the name alone."""
     if act.confidence < threshold:
         return Verdict(Decision.IGNORE, act, f"confidence {act.confidence:.2f}", words=words)
     return Verdict(Decision.DO, act, words=words)
+
+
+def convertible(act: Act) -> bool:
+    """False where one of the two units was misheard: they are the same, or of different kinds."""
+    units = {act.slots.unit, act.slots.unit2}
+    return act.name != "convert" or None in units or len(units) == 2 and any(
+        units <= set(group) for group in grammar.MEASURES)
 
 
 def missing_fields(act: Act) -> tuple[str, ...]:

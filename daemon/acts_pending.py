@@ -1,11 +1,12 @@
-"""Questions of tagalong's own: an act read back that waits for yes or no, a value asked for."""
+"""Acts that wait: for yes or no, for a value that was asked for, for the rest of a command."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from daemon import phrases
-from daemon.acts_check import allowed
+from daemon import acts_hold, phrases
+from daemon.acts_check import allowed, command_words, whole
+from daemon.acts_effects import Note
 from daemon.turn import Act, Slots
 from models import grammar
 
@@ -13,6 +14,10 @@ PENDING_S = 8.0
 """How long a question waits for its answer."""
 SETTLED_TURNS = 2
 """Micro-turns without a word after which a value is taken to be complete."""
+HOLD_S = 1.2
+"""An act whose words are only the beginning of a command waits so long after the last word."""
+GOES_ON_S = 0.6
+"""A whole command that could go on waits so long: `two hundred` is said in two breaths."""
 _SETS = ("target", "log_set", "set_count")
 
 
@@ -45,6 +50,40 @@ class Wanted:
         if not self.answer or self.quiet_turns < SETTLED_TURNS:
             return None
         return complete(self.act, self.missing, self.answer)
+
+
+@dataclass
+class Held:
+    """An act that came before its command was complete."""
+
+    act: Act
+    words: tuple[str, ...]
+    """The last words heard, as `Acts.apply` takes them."""
+    at_s: float
+    """When the network emitted it."""
+    last_word_s: float
+    """When the newest word was heard, at the earliest `at_s`."""
+
+    def hear(self, words: tuple[str, ...], now_s: float) -> None:
+        """Take the words of a micro-turn."""
+        if words:
+            self.words, self.last_word_s = self.words + words, now_s
+
+    def ready(self, now_s: float) -> bool:
+        """Whether the command is complete, or has been waited for long enough."""
+        words = command_words(self.words)
+        if whole(words) is not None:
+            wait_s = GOES_ON_S if acts_hold.unfinished(words) else 0.0
+        else:
+            wait_s = HOLD_S if acts_hold.unfinished(words, slack=1) else GOES_ON_S
+        return now_s - self.last_word_s >= wait_s - 1e-6
+
+    def settled(self) -> Act:
+        """The act as the words have it: the network chose before it had heard them all."""
+        command = whole(command_words(self.words))
+        if command is None:
+            return self.act
+        return Act(command[0], Slots(**command[1]), self.act.confidence)
 
 
 def ask_for(act: Act, missing: tuple[str, ...]) -> str:
@@ -95,6 +134,8 @@ def same(a: Act, b: Act) -> bool:
     return a.name == b.name and asdict(a.slots) == asdict(b.slots)
 
 
-def slots_data(slots: Slots) -> dict[str, int | str]:
-    """The values that an act carries, for the log."""
-    return {name: value for name, value in asdict(slots).items() if value is not None}
+def act_note(act: Act, outcome: str, reason: str = "") -> Note:
+    """The `act` event, with the values that the act carries."""
+    slots = {name: value for name, value in asdict(act.slots).items() if value is not None}
+    data = {"slots": slots, "confidence": round(act.confidence, 3), "outcome": outcome}
+    return Note("act", act.name, data | ({"reason": reason} if reason else {}))

@@ -62,10 +62,17 @@ class Stage:
         out: list[tuple[float, fx.Effect]] = []
         for _ in range(n):
             self.now_s += TURN_S
-            effects = self.acts.tick(self.now_s, floor)
+            effects = self.acts.heard((), self.now_s) + self.acts.tick(self.now_s, floor)
             check_notes(effects)
             out += [(self.now_s, e) for e in effects]
         return out
+
+    def hears(self, text: str) -> list[fx.Effect]:
+        """The next micro-turn, in which these words are heard."""
+        self.now_s += TURN_S
+        effects = self.acts.heard(tuple(text.split()), self.now_s)
+        check_notes(effects)
+        return effects
 
 
 def check_notes(effects: list[fx.Effect]) -> None:
