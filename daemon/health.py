@@ -102,8 +102,6 @@ class Health:
         """Waiting micro-turns given up."""
         self.dropped_frames = 0
         """Video frames given up."""
-        self.gaps = 0
-        """Stretches of silence put in for sound that never came."""
         self.errors = 0
         """Errors that were survived."""
 
@@ -131,7 +129,6 @@ class Health:
             "late": self.late,
             "dropped_turns": self.dropped_turns,
             "dropped_frames": self.dropped_frames,
-            "gaps": self.gaps,
             "errors": self.errors,
             "memory_bytes": memory_bytes(),
         }

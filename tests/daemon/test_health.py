@@ -5,10 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from daemon.health import RING_TURNS, Health, Notifier, memory_bytes
+from daemon.mute import MuteControl
+from daemon.promises import NullLink
+from daemon.watch import Watch
 
 pytestmark = pytest.mark.unit
 
@@ -113,6 +117,32 @@ def test_report_is_plain() -> None:
     report = health.report()
     assert report["turns"] == 1 and report["errors"] == 1
     assert report["step_ms"] == {"p50": 10.0, "p95": 10.0, "p99": 10.0, "p100": 10.0}
+
+
+class Told:
+    """Keeps the events of a watch."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict]] = []
+
+    def emit(self, kind: str, text: str | None = None, **data) -> None:
+        self.events.append((kind, data))
+
+
+def test_what_the_microphone_lost_is_told_as_samples() -> None:
+    microphone, told = SimpleNamespace(lost_samples=0), Told()
+    nothing = SimpleNamespace(captions_dropped=0, turns_dropped=0)
+    watch = Watch(SimpleNamespace(
+        health=Health(), camera=SimpleNamespace(dropped=0),
+        writer=SimpleNamespace(counters=nothing), ears=SimpleNamespace(microphone=microphone),
+        errands=SimpleNamespace(link=NullLink()),
+        sensors=SimpleNamespace(control=MuteControl())), told)
+    watch.report()
+    microphone.lost_samples = 480
+    assert watch.totals()["samples"] == 480
+    watch.report()
+    watch.report()
+    assert told.events == [("shed", {"what": "samples", "count": 480})]
 
 
 def test_memory(tmp_path: Path) -> None:
