@@ -77,13 +77,43 @@ class Pace:
         """Samples until the session is `samples` old; negative when it is older."""
         return samples - self.clock.samples(self.now_ns())
 
+    def behind(self, samples: int) -> int:
+        """Whole micro-turns by which the session is older than `samples`."""
+        return max(0, -self.missing(samples)) // TURN_SAMPLES
+
     def wait(self, samples: int) -> None:
         """Return when the session is `samples` old."""
         while (missing := self.missing(samples)) > 0:
             self._sleep(missing / SAMPLE_RATE)
 
 
-class FileMicrophone:
+class _Paced:
+    """What a file and silence have in common: no device, and micro-turns at the pace of a clock."""
+
+    lost_samples = 0
+
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.muted = False
+        self._pace = pace
+        self._turns = 0
+
+    @property
+    def behind(self) -> int:
+        """See `Microphone.behind`."""
+        return 0 if self._pace is None else self._pace.behind(self._turns * TURN_SAMPLES)
+
+    def set_muted(self, muted: bool) -> None:
+        """See `Microphone.set_muted`; there is no device to close."""
+        self.muted = muted
+
+    def _await_turn(self) -> None:
+        """Wait for the end of the next micro-turn; without a `Pace` it has come."""
+        self._turns += 1
+        if self._pace is not None:
+            self._pace.wait(self._turns * TURN_SAMPLES)
+
+
+class FileMicrophone(_Paced):
     """A sound file as a microphone: at once on a stepped clock, at its pace with a `Pace`.
 
     While muted the file goes on unheard. Damage in the middle ends the sound there and says so.
@@ -92,29 +122,16 @@ class FileMicrophone:
         BadInput: it cannot be read or holds no sound.
     """
 
-    lost_samples = 0
-
     def __init__(self, path: str | Path, pace: Pace | None = None) -> None:
+        super().__init__(pace)
         self.problem: str | None = None
-        self.muted = False
         self.ended = False
         self._pieces = stream_audio(path)
         self._piece = next(self._pieces)
-        self._pace = pace
-        self._turns = 0
-
-    @property
-    def behind(self) -> int:
-        """See `Microphone.behind`."""
-        if self._pace is None:
-            return 0
-        return max(0, -self._pace.missing(self._turns * TURN_SAMPLES)) // TURN_SAMPLES
 
     def read(self, out: np.ndarray) -> None:
         """See `Microphone.read`. `ended` is true from the turn on that holds the last sample."""
-        self._turns += 1
-        if self._pace is not None:
-            self._pace.wait(self._turns * TURN_SAMPLES)
+        self._await_turn()
         filled = 0
         while filled < len(out) and not self.ended:
             part = self._piece[: len(out) - filled]
@@ -126,10 +143,6 @@ class FileMicrophone:
         out[filled:] = 0
         if self.muted:
             out[:] = 0
-
-    def set_muted(self, muted: bool) -> None:
-        """See `Microphone.set_muted`."""
-        self.muted = muted
 
     def close(self) -> None:
         """See `Microphone.close`."""
@@ -145,35 +158,16 @@ class FileMicrophone:
         self._piece = np.zeros(0, np.int16) if piece is None else piece
 
 
-class SilentMicrophone:
+class SilentMicrophone(_Paced):
     """No microphone: silence, at the session's pace with a `Pace`, at once without."""
 
     ended = False
     problem: str | None = None
-    lost_samples = 0
-
-    def __init__(self, pace: Pace | None = None) -> None:
-        self.muted = False
-        self._pace = pace
-        self._turns = 0
-
-    @property
-    def behind(self) -> int:
-        """See `Microphone.behind`."""
-        if self._pace is None:
-            return 0
-        return max(0, -self._pace.missing(self._turns * TURN_SAMPLES)) // TURN_SAMPLES
 
     def read(self, out: np.ndarray) -> None:
         """See `Microphone.read`."""
-        self._turns += 1
-        if self._pace is not None:
-            self._pace.wait(self._turns * TURN_SAMPLES)
+        self._await_turn()
         out[:] = 0
-
-    def set_muted(self, muted: bool) -> None:
-        """See `Microphone.set_muted`; there is nothing to close."""
-        self.muted = muted
 
     def close(self) -> None:
         """See `Microphone.close`."""
@@ -224,7 +218,7 @@ class DeviceMicrophone:
     def behind(self) -> int:
         """See `Microphone.behind`."""
         if not self._clock.attached:
-            return max(0, -self._pace.missing(self._handed)) // TURN_SAMPLES
+            return self._pace.behind(self._handed)
         waiting = len(self._blocks) * SAMPLE_RATE // BLOCKS_PER_S
         return (self._held.samples + waiting) // TURN_SAMPLES
 
