@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.mute import DeviceStuck, LONGEST_S, MuteControl, MuteRefused, Reason, parse_sensors
+from daemon.mute import LONGEST_S, DeviceStuck, MuteControl, MuteRefused, Reason, parse_sensors
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
