@@ -17,6 +17,7 @@ from typing import Any
 
 from daemon.config import Config, ConfigError, load_config
 from daemon.options import (
+    FdbenchOptions,
     RunOptions,
     check_broker_url,
     check_files,
@@ -57,6 +58,11 @@ examples:
   tagalong rehearse scenarios/cooking.toml     exits 1 when an expectation fails
 The language is described in models/scenarios/script.py; scenarios/ has more.
 """
+FDBENCH_EXAMPLES = """\
+examples:
+  tagalong fdbench Full-Duplex-Bench-Data/v1.0    output.wav and output.json beside each input.wav
+Stopped, or some samples failed? The same command goes on with those that have no output.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _ask_parsers(verbs)
     _replay_parser(verbs)
     _rehearse_parser(verbs)
+    _fdbench_parser(verbs)
     background = _verb(verbs, "background", background_verb, "the worker that answers questions")
     _config_flag(background)
     background.add_argument("--broker", metavar="URL", help="mqtt://localhost, mqtts://HOST")
@@ -190,6 +197,23 @@ def _rehearse_parser(verbs: Any) -> None:
         "--out", type=Path, metavar="DIR", help="for its files; else out/rehearse/NAME"
     )
     rehearse.add_argument("--json", action="store_true", help="for programs")
+
+
+def _fdbench_parser(verbs: Any) -> None:
+    text = "answer every sample of a Full-Duplex-Bench tree"
+    fdbench = _verb(verbs, "fdbench", fdbench_verb, text, epilog=FDBENCH_EXAMPLES)
+    _config_flag(fdbench)
+    fdbench.add_argument("tree", type=Path, metavar="DIR", help="the data, a task, or one sample")
+    fdbench.add_argument("--fresh", action="store_true", help="throw earlier outputs away first")
+    fdbench.add_argument("--engine", choices=ENGINES, help="what runs the network (auto: best)")
+    fdbench.add_argument("--broker", metavar="URL|embedded|none", help="for open questions")
+    fdbench.add_argument(
+        "--addressing",
+        choices=("name", "follow_up", "open"),
+        default="open",
+        help="when words are meant for tagalong (open: always, since nobody says its name there)",
+    )
+    fdbench.add_argument("--json", action="store_true", help="for programs")
 
 
 def _find_config(asked: Path | None) -> Path | None:
@@ -375,6 +399,23 @@ def rehearse_verb(arguments: argparse.Namespace) -> int:
     from daemon.rehearse import main as rehearse_main
 
     return rehearse_main(arguments.file, arguments.out, arguments.json)
+
+
+def fdbench_verb(arguments: argparse.Namespace) -> int:
+    """`tagalong fdbench`; 1 when a sample failed."""
+    config = load_config(_find_config(arguments.config))
+    broker = arguments.broker
+    options = FdbenchOptions(
+        tree=arguments.tree,
+        engine=arguments.engine or config.engine.name,
+        broker=config.broker.url if broker is None else check_broker_url(broker),
+        addressing=arguments.addressing,
+        fresh=arguments.fresh,
+        json=arguments.json,
+    )
+    from daemon.fdbench import main as fdbench_main
+
+    return fdbench_main(config, options)
 
 
 def background_verb(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -72,6 +73,24 @@ class RunOptions:
     def control_socket(self) -> Path:
         """Where `tagalong status` and `tagalong mute` reach this run."""
         return self.runtime_dir / "control"
+
+
+@dataclass(frozen=True)
+class FdbenchOptions:
+    """One `tagalong fdbench`; made by `daemon.cli` and by tests."""
+
+    tree: Path
+    """Folder with Full-Duplex-Bench's samples somewhere below."""
+    engine: str = "auto"
+    """As in `RunOptions`."""
+    broker: str = "none"
+    """As in `RunOptions`."""
+    addressing: Literal["name", "follow_up", "open"] = "open"
+    """When words count as meant for tagalong; in this benchmark nobody says its name."""
+    fresh: bool = False
+    """Outputs of before are thrown away, else their samples are skipped."""
+    json: bool = False
+    """The summary for programs."""
 
 
 def source_kind(name: str) -> Source:
