@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.button import EV_KEY, EV_SW, EVENT, Button, ButtonError, EvdevInput, GpioInput
 from daemon.background.wire import BadPayload
+from daemon.button import EV_KEY, EV_SW, EVENT, Button, ButtonError, EvdevInput, GpioInput
 from daemon.mute import (
     BOTH,
     DeviceStuck,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from daemon.delegation import Link
 link = Link(sys.argv[1], "glasses", Path(sys.argv[2]))
 id = link.ask("question", "torque")
 while not link.committed(id):
-    pass
+    threading.Event().wait(0.01)
 print(id, flush=True)
 threading.Event().wait()
 """
@@ -35,12 +36,11 @@ threading.Event().wait()
 
 def until(check: Callable[[], object], what: str, timeout_s: float = LONG_S) -> None:
     """Wait for something that must happen; how long it takes proves nothing."""
-    pause = threading.Event()
-    for _ in range(int(timeout_s / 0.02)):
-        if check():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"not within {timeout_s} s: {what}")
+    deadline_s = time.monotonic() + timeout_s
+    while not check():
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
 
 
 class Gate:
