@@ -21,7 +21,16 @@ from daemon import (
     acts_voice,
     phrases,
 )
-from daemon.acts_check import Decision, Verdict, addressed, check, command_words, waits, warm_up
+from daemon.acts_check import (
+    Decision,
+    Verdict,
+    addressed,
+    check,
+    command_words,
+    unused,
+    waits,
+    warm_up,
+)
 from daemon.acts_desk import Desk, Handler, timer_note, unlogged
 from daemon.acts_effects import (
     Bookmark,
@@ -62,6 +71,8 @@ CALLED_S = 0.8
 """After its name tagalong waits so long for the rest before it says "yes?"."""
 TWICE_S = 1.0
 """The network's own act for words that completed a held one comes at most so long after."""
+USED_S = 9.0
+"""Words are heard no longer than this (`session.RECENT_S`), so used ones are forgotten then."""
 
 
 class Acts:
@@ -81,8 +92,11 @@ class Acts:
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
         self._held: Held | None = None
-        self._completed: tuple[tuple[str, ...], float] | None = None
-        """Words that completed a held act, and when."""
+        self._completed_at_s: float | None = None
+        """When an act that was held was judged."""
+        self._used: tuple[str, ...] = ()
+        """Words of acts that are done or were asked about; the newest at `_used_at_s`."""
+        self._used_at_s = 0.0
         self._called_at_s: float | None = None
         """When the name was said and nothing followed yet."""
         self._waiting: tuple[Delegate, float] | None = None
@@ -115,25 +129,26 @@ class Acts:
             self._called_at_s = now_s
             return []
         self._called_at_s = self._held = None
-        words = command_words(heard)
-        if self._completed is not None:
-            completed, at_s = self._completed
-            if words == completed and now_s - at_s <= TWICE_S:
-                return []
-        if waits(act, words, self._threshold):
-            self._held = Held(act, heard, now_s, now_s)
+        if now_s - self._used_at_s > USED_S:
+            self._used = ()
+        words = unused(heard, self._used)
+        twice = self._completed_at_s is not None and now_s - self._completed_at_s <= TWICE_S
+        if twice and not words:
+            return []
+        if waits(act, command_words(words), self._threshold):
+            self._held = Held(act, words, now_s, now_s)
             return []
         return self._judge(act, words, now_s)
 
     def _judge(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Do an act, read it back, ask for what is missing, or leave it; `words` are those after
-        the name."""
-        verdict = check(act, words, self._threshold, self._unheard_threshold)
+        """Do an act, read it back, ask for what is missing, or leave it."""
+        verdict = check(act, command_words(words), self._threshold, self._unheard_threshold)
         asked = self._read_back
         if asked is not None and same(asked.act, verdict.act):
             verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
         if verdict.decision is Decision.IGNORE:
             return [act_note(act, "ignored", verdict.reason)]
+        self._used, self._used_at_s = self._used + words, now_s
         self._ledger.exchanged(now_s)
         if verdict.decision is Decision.READ_BACK:
             return self._ask(verdict, now_s)
@@ -160,9 +175,8 @@ class Acts:
             held.hear(words, now_s)
         if not held.ready(now_s):
             return []
-        said = command_words(held.words)
-        self._held, self._completed = None, (said, now_s)
-        return self._judge(held.settled(), said, now_s)
+        self._held, self._completed_at_s = None, now_s
+        return self._judge(held.settled(), held.words, now_s)
 
     def counted(self, n: int, now_s: float) -> list[Effect]:
         """n repetitions were completed in this micro-turn."""

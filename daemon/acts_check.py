@@ -135,6 +135,14 @@ def command_words(heard: tuple[str, ...]) -> tuple[str, ...]:
     return heard
 
 
+def unused(heard: tuple[str, ...], used: tuple[str, ...]) -> tuple[str, ...]:
+    """Words that no earlier act was about: `heard` may begin with the newest of the used ones."""
+    for n in range(min(len(heard), len(used)), 0, -1):
+        if used[-n:] == heard[:n]:
+            return heard[n:]
+    return heard
+
+
 def parse_tail(words: tuple[str, ...]) -> Command | None:
     """The longest command that the words end with: intent, slots and its words."""
     for at in range(max(len(words) - TAIL_WORDS, 0), len(words)):
@@ -177,7 +185,8 @@ def whole(words: tuple[str, ...]) -> Command | None:
 
 
 def _near(act: Act, words: tuple[str, ...], threshold: float) -> Command | None:
-    """The one command that is a single word away; of several, the one with the act's own values.
+    """The one command that is a single word away; of several, the one with the act's own values,
+    if the network is sure of them.
 
     Another intent than the act's counts only where the network was not sure of its own. For an
     open question a word must be missing: `how is the weather` is not `how is the battery`.
@@ -187,7 +196,7 @@ def _near(act: Act, words: tuple[str, ...], threshold: float) -> Command | None:
         found = [c for c in found if len(c[2]) > len(words)]
     elif act.confidence >= threshold and any(c[0] != act.name for c in found):
         return None
-    if len(found) > 1:
+    if len(found) > 1 and act.confidence >= SURE_SLOTS:
         act = _plausible(act)
         found = [c for c in found if c[0] == act.name and not _merge(act, c[1])[1]]
     return found[0] if len(found) == 1 else None
@@ -204,10 +213,10 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
         if act.name != grammar.ASK and act.confidence >= sure:
             reason = f"the network took it for {act.name}"
     else:
-        meant, differs = _merge(act, slots)
-        if differs and act.confidence >= SURE_SLOTS:
-            reason = differs
-        elif act.confidence < WHOLE_THRESHOLD:
+        meant, reason = _merge(act, slots)
+        if act.confidence < SURE_SLOTS:
+            meant, reason = replace(act, slots=Slots(**slots)), ""
+        if act.confidence < WHOLE_THRESHOLD:
             reason = f"confidence {act.confidence:.2f}"
     return replace(_decide(meant, reason), words=words)
 

@@ -127,7 +127,9 @@ def _repaired(words: Words, line: Words, slack: int) -> Iterator[Words]:
     whole, _ = _values(line[0])
     heard = [(words[:n], n, slack) for n in range(1, len(words) + 1) if words[:n] in whole]
     if slack and line[0] not in _NUMBERS:
-        heard += [(value, n, 0) for value in whole for n in (len(value) - 1, len(value))
+        least = 1 if line[0] in _CLOSED else 0  # a value of which nothing was heard is a guess
+        heard += [(value, n, 0) for value in whole
+                  for n in range(max(len(value) - 1, least), len(value) + 1)
                   if words[:n] not in whole and _one_off(words[:n], value)]
     for value, n, left in heard:
         for rest in _repaired(words[n:], line[1:], left):

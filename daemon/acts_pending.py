@@ -58,7 +58,7 @@ class Held:
 
     act: Act
     words: tuple[str, ...]
-    """The last words heard, as `Acts.apply` takes them."""
+    """The last words heard that no earlier act was about, the name among them."""
     at_s: float
     """When the network emitted it."""
     last_word_s: float

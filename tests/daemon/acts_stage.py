@@ -18,6 +18,7 @@ from daemon.ledger import (
     Stopwatch,
     Timer,
 )
+from daemon.session import RECENT_S
 from daemon.turn import TURN_S, Act, Addressing, Floor, Slots
 from models import grammar
 
@@ -40,6 +41,7 @@ class Stage:
         self.ledger = Ledger(self.wall, book=book, addressing=Addressing.OPEN)
         self.governor = Governor(**governor)
         self.acts = Acts(self.ledger, self.governor, battery=lambda: 83)
+        self._heard: list[tuple[float, str]] = []
 
     def wall(self) -> datetime:
         return START + timedelta(seconds=self.now_s if hasattr(self, "now_s") else 0.0)
@@ -53,7 +55,10 @@ class Stage:
 
     def act(self, name: str, words: tuple[str, ...] = (), confidence: float = 0.95,
             **slots) -> list[fx.Effect]:
-        effects = self.acts.apply(Act(name, Slots(**slots), confidence), words, self.now_s)
+        """The network emits an act; `words` are heard in the same micro-turn."""
+        self._hear(words)
+        effects = self.acts.apply(Act(name, Slots(**slots), confidence), self._recent(),
+                                  self.now_s)
         check_notes(effects)
         return effects
 
@@ -70,9 +75,17 @@ class Stage:
     def hears(self, text: str) -> list[fx.Effect]:
         """The next micro-turn, in which these words are heard."""
         self.now_s += TURN_S
-        effects = self.acts.heard(tuple(text.split()), self.now_s)
+        words = tuple(text.split())
+        self._hear(words)
+        effects = self.acts.heard(words, self.now_s)
         check_notes(effects)
         return effects
+
+    def _hear(self, words: tuple[str, ...]) -> None:
+        self._heard += [(self.now_s, word) for word in words]
+
+    def _recent(self) -> tuple[str, ...]:
+        return tuple(word for t_s, word in self._heard if self.now_s - t_s <= RECENT_S)
 
 
 def check_notes(effects: list[fx.Effect]) -> None:
