@@ -156,6 +156,11 @@ class Acts:
             return self._ask_value(verdict, now_s)
         return self._do(verdict.act, verdict.words, now_s)
 
+    @property
+    def holding(self) -> bool:
+        """Whether an act waits for the rest of its command."""
+        return self._held is not None
+
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         completes an act that is held, or whose missing value was asked for."""

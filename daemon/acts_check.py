@@ -45,7 +45,6 @@ OPTIONAL = {
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
 }
 """Slots that an intent can do without."""
-_NUMBER_WORDS = frozenset(grammar.NUMBER_WORDS + ("a", "an", "and", "half"))
 _MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
 _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "number": (("number", None),), "number2": (("number2", None),),
@@ -228,7 +227,7 @@ def _check_tail(act: Act, words: tuple[str, ...], threshold: float,
     if parsed is not None and parsed[0] == act.name:
         act, reason = _merge(act, parsed[1])
         words = parsed[2]
-    elif parsed is not None and not _begins(parsed[2], act.name):
+    elif parsed is not None:
         reason = f"the words say {parsed[0]}"
     else:
         reason = _number_conflict(act, words)
@@ -312,19 +311,6 @@ def _same_length(own: dict, heard: dict) -> bool:
     if a not in unit or b not in unit or own["number"] is None:
         return False
     return own["number"] * unit[a] == heard["number"] * unit[b]
-
-
-def _begins(words: tuple[str, ...], intent: str) -> bool:
-    """Whether the words may be the beginning of a command of this intent: words come out up to
-    two a micro-turn, so the last ones may lag behind the act."""
-    for template in grammar.INTENTS[intent].templates:
-        for sequence in grammar.expand(template):
-            literal = next((i for i, t in enumerate(sequence) if t[0] == "{"), len(sequence))
-            n, shorter = min(literal, len(words)), len(words) < len(sequence)
-            filled = literal < len(sequence) and set(words[n:]) <= _NUMBER_WORDS
-            if n and sequence[:n] == words[:n] and (filled or shorter and n == len(words)):
-                return True
-    return False
 
 
 def _number_conflict(act: Act, words: tuple[str, ...]) -> str:

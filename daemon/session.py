@@ -192,7 +192,7 @@ class Session:
         """Nothing sounds, and nothing that will sound is under way."""
         parts = self.parts
         waiting = parts.errands.open or parts.ledger.answers or parts.ledger.due() or self._mutes
-        return not waiting and parts.speaker.drained
+        return not waiting and not parts.acts.holding and parts.speaker.drained
 
     def finish(self, reason: str) -> None:
         """Last events; a session over files that ended well leaves nothing to resume."""

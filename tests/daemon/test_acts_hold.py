@@ -9,6 +9,7 @@ from daemon import acts as fx
 from daemon.acts_hold import near, unfinished
 from models import grammar
 from tests.daemon.acts_stage import BUSY, Stage, outcome, texts
+from tests.daemon.test_session import World
 
 pytestmark = pytest.mark.unit
 
@@ -103,6 +104,11 @@ def test_a_command_that_does_not_come_is_asked_for() -> None:
     assert stage.act("set_timer", words("tagalong timer for")) == []
     assert stage.turns(5) == []
     assert texts(stage.turns(1)) == ["for how long?"]
+
+
+def test_a_session_over_files_does_not_end_while_an_act_is_held() -> None:
+    heard = {"heard": words("tagalong timer for"), "act": "set_timer"}
+    assert [e.text for e in World({7: heard}, turns=4).run().of("say")] == ["for how long?"]
 
 
 def test_a_question_waits_where_the_words_begin_a_command() -> None:
