@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from daemon.background.spoken import words_of
+from daemon.background.spoken import stem, words_of
 from daemon.background.tools.manual_search import Section
 
 _OPENINGS = """
@@ -52,14 +52,20 @@ used very want was water way what when where which while who why will with witho
 your hey tagalong
 """
 # Weights of kinds of lines, found by trial on questions and voices of our own.
-_HEADING, _OPENED_HEADING, _LINKED_HEADING = 3.0, 0.3, 0.1
-_SENTENCE, _OPENED_CLAUSE, _OPENING = 2.0, 0.05, 5.0
-_COMMON_COUNT, _FLOOR_COUNT = 10.0, 2.0
-_DISCOUNT = 0.5
-_SMALLEST_CONTEXT = 100.0
-_WORDS_OF_CLAUSE = 4
+_HEADING, _OPENED_HEADING, _LINKED_HEADING = 3.0, 0.1, 0.1
+_SENTENCE, _OPENED_CLAUSE, _OPENING = 6.0, 0.05, 5.0
+_COMMON_COUNT, _OTHER_COUNT, _FLOOR_COUNT = 10.0, 1.0, 2.0
+_WORDS_OF_CLAUSE = 12
+_INFLECTED = 0.05
+"""Another form of a word of the manuals weighs this share of it."""
+_PRIOR = (100.0, 20.0)
+"""Weight of the lower order against the counts, of pairs and of triples."""
+_ENDS = 0.1
+"""Probability that a line ends after a word that was never counted."""
+_OTHER_WORDS = Path(__file__).with_name("common_words.txt")
 
 Pronunciations = dict[str, list[str]]
+Grams = dict[tuple[str, ...], float]
 
 
 def _phrases(block: str) -> list[list[str]]:
@@ -67,15 +73,16 @@ def _phrases(block: str) -> list[list[str]]:
 
 
 class Trigrams:
-    """Weighted counts of word triples, written as an ARPA model with constant discount.
+    """Weighted counts of word triples, written as an ARPA model.
 
-    Source: Katz back-off with a fixed discount mass, as in CMU's SimpleLM.
+    Each order is smoothed towards the next lower one as if that had been seen `_PRIOR` times.
+    Source: MacKay and Peto, A hierarchical Dirichlet language model, 1995, eq. 12.
     """
 
     def __init__(self) -> None:
         self._one: defaultdict[str, float] = defaultdict(float)
-        self._two: defaultdict[tuple[str, str], float] = defaultdict(float)
-        self._three: defaultdict[tuple[str, str, str], float] = defaultdict(float)
+        self._two: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        self._three: defaultdict[tuple[str, ...], float] = defaultdict(float)
 
     def add(self, words: Sequence[str], weight: float) -> None:
         """Count a line."""
@@ -85,6 +92,10 @@ class Trigrams:
                 self._two[word, words[i + 1]] += weight
             if i + 2 < len(words):
                 self._three[word, words[i + 1], words[i + 2]] += weight
+
+    def weight(self, word: str) -> float:
+        """What has been counted of a word."""
+        return self._one.get(word, 0.0)
 
     @property
     def words(self) -> list[str]:
@@ -99,43 +110,45 @@ class Trigrams:
         self._three = defaultdict(float, {k: v for k, v in self._three.items() if not out & {*k}})
 
     def arpa(self) -> str:
-        """The model as ARPA text."""
-        following: defaultdict[str, float] = defaultdict(float)
-        for (a, _), weight in self._two.items():
-            following[a] += weight
-        # A context weighs at least what follows it, so that no probability exceeds one.
-        one = {w: max(k + _FLOOR_COUNT, following[w]) for w, k in self._one.items()}
-        for mark in ("<s>", "</s>"):
-            one[mark] = max(one.get(mark, 0.0), _SMALLEST_CONTEXT)
-        total = sum(one.values())
-        p1 = {w: k * (1 - _DISCOUNT) / total for w, k in one.items()}
-        p2 = {g: k * (1 - _DISCOUNT) / one[g[0]] for g, k in self._two.items()}
-        p3 = {g: k * (1 - _DISCOUNT) / self._two[g[:2]] for g, k in self._three.items()}
-        seen1: defaultdict[str, float] = defaultdict(float)
-        for a, b in self._two:
-            seen1[a] += p1[b]
-        seen2: defaultdict[tuple[str, str], float] = defaultdict(float)
-        for a, b, c in self._three:
-            seen2[a, b] += p2[b, c]
-        lines = ["\\data\\", f"ngram 1={len(p1)}", f"ngram 2={len(p2)}", f"ngram 3={len(p3)}"]
-        lines += ["", "\\1-grams:"]
-        lines += [
-            f"{_log(p)} {w} {_log(_DISCOUNT / (1 - seen1[w]))}" for w, p in sorted(p1.items())
-        ]
-        lines += ["", "\\2-grams:"]
-        for g, p in sorted(p2.items()):
-            lines.append(f"{_log(p)} {' '.join(g)} {_log(_DISCOUNT / (1 - seen2[g]))}")
-        lines += ["", "\\3-grams:"]
-        lines += [f"{_log(p)} {' '.join(g)}" for g, p in sorted(p3.items())]
+        """The model as ARPA text; after each context the probabilities add up to one."""
+        total = sum(w for k, w in self._one.items() if not k.startswith("<"))
+        p1 = {(w,): k / total * (1 - _ENDS) for w, k in self._one.items() if not w.startswith("<")}
+        p1[("</s>",)] = _ENDS
+        p2, back1 = _smoothed(self._two, p1, _PRIOR[0])
+        p3, back2 = _smoothed(self._three, p2, _PRIOR[1])
+        back1.setdefault(("<s>",), 1.0)
+        p1[("<s>",)] = 1e-9  # never follows anything; the format wants a line for it
+        lines = ["\\data\\", *(f"ngram {i + 1}={len(p)}" for i, p in enumerate((p1, p2, p3)))]
+        for order, (p, back) in enumerate(((p1, back1), (p2, back2), (p3, {})), start=1):
+            lines += ["", f"\\{order}-grams:"]
+            for gram, value in sorted(p.items()):
+                tail = f" {_log(back.get(gram, 1.0))}" if order < 3 else ""
+                lines.append(f"{_log(value)} {' '.join(gram)}{tail}")
         return "\n".join([*lines, "", "\\end\\", ""])
+
+
+def _smoothed(counts: Grams, lower: Grams, prior: float) -> tuple[Grams, Grams]:
+    """Probabilities of the counted n-grams, and the back-off factor of each context."""
+    seen: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for gram, count in counts.items():
+        seen[gram[:-1]] += count
+    back = {context: prior / (count + prior) for context, count in seen.items()}
+    found: Grams = {}
+    for gram, count in counts.items():
+        context = gram[:-1]
+        found[gram] = count / (seen[context] + prior) + back[context] * lower[gram[1:]]
+    return found, back
 
 
 def _log(p: float) -> str:
     return f"{math.log10(p):.4f}"
 
 
-def question_model(sections: Sequence[Section]) -> Trigrams:
-    """Counts for questions about these sections."""
+def question_model(sections: Sequence[Section], spoken: Iterable[str] = ()) -> Trigrams:
+    """Counts for questions about these sections.
+
+    Of the words `spoken`, which can be pronounced, other forms of the manuals' words are taken.
+    """
     model = Trigrams()
     openings, links = _phrases(_OPENINGS), _phrases(_LINKS)
     for section in sections:
@@ -145,9 +158,27 @@ def question_model(sections: Sequence[Section]) -> Trigrams:
             _add_clauses(model, sentence, openings)
     for opening in openings:
         model.add(["<s>", *opening], _OPENING)
+        model.add(["<s>", "tagalong", *opening], _OPENING)
+    for word in model.words:
+        model.add([word], _FLOOR_COUNT)
+    _add_forms(model, spoken)
     for word in _COMMON.split():
         model.add([word], _COMMON_COUNT)
+    for word in _OTHER_WORDS.read_text(encoding="utf-8").split():
+        model.add([word], _OTHER_COUNT)
     return model
+
+
+def _add_forms(model: Trigrams, spoken: Iterable[str]) -> None:
+    """Drips, dripped and dripping, where the manuals have "drip"."""
+    own: defaultdict[str, float] = defaultdict(float)
+    for word in model.words:
+        if len(word) > 2:
+            own[stem(word)] += model.weight(word)
+    for word in spoken:
+        count = own.get(stem(word))
+        if count and word.isalpha() and not model.weight(word):
+            model.add([word], count * _INFLECTED)
 
 
 def _add_heading(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,15 @@ from daemon.background.tools.manual_search import Section, terms_of
 
 WARPS = (None, 0.9, 1.1)
 """Frequency warps that are tried; None is the voice as it is."""
-SURENESS_POWER = 0.5
+SURENESS_POWER = 0.6
 """A word weighs its posterior to this power; found by trial."""
 _BLOCK = 320
 _PAUSE_S, _PAD_S, _LEAST_S = 1.0, 0.3, 0.3
 _OVER_FLOOR = 2.0
+_LEAST_POSTERIOR = 0.01
+_ALTERNATIVE = re.compile(r"\(\d+\)$")
+_NODE = re.compile(r"^I=(\d+)\t.*W=(\S+)", re.MULTILINE)
+_LINK = re.compile(r"^J=\d+\tS=(\d+)\t.*p=(\S+)", re.MULTILINE)
 _PRONUNCIATIONS = Path(__file__).with_name("pronunciations.txt")
 
 
@@ -77,7 +81,7 @@ class Transcriber:
         self._lock = threading.Lock()
         models = Path(pocketsphinx.get_model_path()) / "en-us"
         known = read_dictionary(models / "cmudict-en-us.dict") | read_dictionary(_PRONUNCIATIONS)
-        model = question_model(sections)
+        model = question_model(sections, known)
         dictionary, unknown = dictionary_text(model.words, known)
         model.drop(unknown)
         self.unknown_words = tuple(unknown)
@@ -100,22 +104,53 @@ class Transcriber:
         speech = last_utterance(clip)
         if not speech.size:
             return Heard("", {})
+        pcm = speech.tobytes()
         with self._lock:
-            passes = [self._decode(decoder, speech.tobytes()) for decoder in self._decoders]
-        votes: Counter[str] = Counter()
-        for words in passes:
-            for word, posterior in words:
-                for term in terms_of([word]):
-                    votes[term] += posterior**SURENESS_POWER / len(passes)  # type: ignore[assignment]
-        texts = tuple(" ".join(word for word, _ in words) for words in passes)
-        return Heard(texts[0], {t: min(v, 1.0) for t, v in votes.items()}, texts)
+            passes = [self._decode(decoder, pcm) for decoder in self._decoders]
+        texts = tuple(text for text, _ in passes)
+        return Heard(texts[0], _agreed([sure for _, sure in passes]), texts)
 
     @staticmethod
-    def _decode(decoder: Any, pcm: bytes) -> list[tuple[str, float]]:
+    def _decode(decoder: Any, pcm: bytes) -> tuple[str, dict[str, float]]:
+        """The likeliest words of a pass, and the posteriors of all that it considered."""
         decoder.start_utt()
         decoder.process_raw(pcm, no_search=False, full_utt=True)
         decoder.end_utt()
         if decoder.hyp() is None:
-            return []
-        words = [(re.sub(r"\(\d+\)$", "", s.word), min(s.prob, 1.0)) for s in decoder.seg()]
-        return [(w, p) for w, p in words if w[0] not in "<[+"]
+            return "", {}
+        words = [_ALTERNATIVE.sub("", s.word) for s in decoder.seg()]
+        text = " ".join(w for w in words if w[0] not in "<[+")
+        lattice = decoder.get_lattice()
+        if lattice is None:
+            return text, {}
+        with tempfile.TemporaryDirectory(prefix="tagalong-lattice-") as folder:
+            path = Path(folder, "words.htk")
+            lattice.write_htk(str(path))
+            return text, lattice_words(path.read_text(encoding="utf-8"))
+
+
+def lattice_words(htk: str) -> dict[str, float]:
+    """Posterior of each word of a lattice in HTK's format as PocketSphinx writes it, 0 to 1.
+
+    A word's posterior is the sum of those of the links that leave its nodes. Source: Evermann and
+    Woodland, Large vocabulary decoding and confidence estimation using word posteriors, 2000.
+    """
+    nodes = dict(_NODE.findall(htk))
+    words: defaultdict[str, float] = defaultdict(float)
+    for node, posterior in _LINK.findall(htk):
+        words[nodes[node]] += float(posterior)
+    return {w: min(p, 1.0) for w, p in words.items() if w[0] not in "!<[+"}
+
+
+def _agreed(passes: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Stems with weights, from the posteriors of words in each pass."""
+    votes: defaultdict[str, float] = defaultdict(float)
+    for words in passes:
+        sure: defaultdict[str, float] = defaultdict(float)
+        for word, posterior in words.items():
+            for term in terms_of([word]):
+                sure[term] += posterior
+        for term, posterior in sure.items():
+            if posterior >= _LEAST_POSTERIOR:
+                votes[term] += min(posterior, 1.0) ** SURENESS_POWER / len(passes)
+    return {t: min(v, 1.0) for t, v in votes.items()}

@@ -9,10 +9,10 @@ from shutil import which
 import numpy as np
 import pytest
 
-from daemon.background.language import Trigrams, dictionary_text, pronounce
+from daemon.background.language import Trigrams, dictionary_text, pronounce, question_model
 from daemon.background.reasoner import PlainReasoner
 from daemon.background.tools.manual_search import parse_manual
-from daemon.background.transcribe import Transcriber, last_utterance
+from daemon.background.transcribe import Transcriber, last_utterance, lattice_words
 from daemon.background.wire import Ask, Outcome, new_ulid
 from daemon.background.worker import MANUALS
 
@@ -111,14 +111,71 @@ def test_compounds_are_pronounced_and_the_rest_is_reported() -> None:
     assert text == "the DH AH\nthe(2) DH IY\n" and unknown == ["zqxxv"]
 
 
-@pytest.mark.unit
-def test_the_model_is_a_whole_arpa_with_probabilities_below_one() -> None:
+def _model() -> Trigrams:
     model = Trigrams()
     model.add(["<s>", "open", "the", "valve", "</s>"], 2)
     model.add(["<s>", "open", "the", "door", "</s>"], 1)
+    return model
+
+
+def _grams(arpa: str) -> dict[tuple[str, ...], tuple[float, float]]:
+    """n-gram -> (probability, back-off factor) of an ARPA text."""
+    found, order = {}, 0
+    for line in arpa.splitlines():
+        if line.endswith("-grams:"):
+            order = int(line[1])
+        elif order and line.startswith("-"):
+            figure, *rest = line.split()
+            back = float(rest[order]) if len(rest) > order else 0.0
+            found[tuple(rest[:order])] = (10 ** float(figure), 10**back)
+    return found
+
+
+def _probability(grams: dict[tuple[str, ...], tuple[float, float]], gram: tuple[str, ...]) -> float:
+    if gram in grams:
+        return grams[gram][0]
+    return grams.get(gram[:-1], (0.0, 1.0))[1] * _probability(grams, gram[1:])
+
+
+@pytest.mark.unit
+def test_the_model_is_a_whole_arpa() -> None:
+    model = _model()
     model.drop(["door"])
     lines = model.arpa().splitlines()
     assert "ngram 1=5" in lines and lines[-1] == "\\end\\"
     assert not any("door" in line for line in lines)
-    figures = [float(line.split()[0]) for line in lines if line.startswith("-")]
-    assert max(figures) < 0 and len(figures) == 5 + 4 + 3
+    assert len(_grams(model.arpa())) == 5 + 4 + 3
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("context", [(), ("the",), ("open", "the"), ("valve",), ("door", "valve")])
+def test_the_probabilities_after_a_context_add_up_to_one(context: tuple[str, ...]) -> None:
+    grams = _grams(_model().arpa())
+    words = ("open", "the", "valve", "door", "</s>")
+    total = sum(_probability(grams, (*context, word)) for word in words)
+    assert total == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.unit
+def test_other_forms_of_the_manuals_words_can_be_recognised() -> None:
+    sections = parse_manual("# X\n## Leak\nThe tap drips.", "x")
+    words = question_model(sections, ["dripping", "dripped", "zebra"]).words
+    assert "dripping" in words and "dripped" in words and "zebra" not in words
+
+
+_LATTICE = """N=4\tL=4
+I=0\tt=0.90\tW=!SENT_END\tv=1
+I=1\tt=0.50\tW=valve\tv=1
+I=2\tt=0.40\tW=value\tv=1
+I=3\tt=0.00\tW=!SENT_START\tv=1
+I=4\tt=0.52\tW=valve\tv=2
+J=0\tS=1\tE=0\ta=-1.0\tp=0.5
+J=1\tS=4\tE=0\ta=-1.0\tp=0.25
+J=2\tS=2\tE=0\ta=-2.0\tp=0.25
+J=3\tS=3\tE=1\ta=-1.0\tp=1
+"""
+
+
+@pytest.mark.unit
+def test_posteriors_of_a_words_nodes_are_added() -> None:
+    assert lattice_words(_LATTICE) == {"valve": 0.75, "value": 0.25}
