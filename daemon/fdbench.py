@@ -4,10 +4,10 @@ A sample is a folder that holds `input.wav`; v1.5 adds `clean_input.wav`, the sa
 what disturbs it. Each goes through the very program on the stepped clock, with an empty ledger,
 and leaves beside it
 
-| file          | what it is                                                                    |
-|---------------|-------------------------------------------------------------------------------|
-| `output.wav`  | what tagalong said, 16 kHz mono; sample 0 is sample 0 of the input, as long as it |
-| `output.json` | `{"text", "chunks": [{"text", "timestamp": [start_s, end_s]}]}`, its words        |
+| file          | what it is |
+|---------------|------------|
+| `output.wav`  | what tagalong said, 16 kHz mono; as long as the input, and on its clock |
+| `output.json` | `{"text", "chunks": [{"text", "timestamp": [start_s, end_s]}]}` of its words |
 
 (`clean_output.*` for `clean_input.wav`), and nothing else: the official scripts read every file
 and folder that lies there. They recognise speech to make `output.json`; here the daemon writes

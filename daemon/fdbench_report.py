@@ -22,11 +22,14 @@ from daemon.fdbench_words import Word, takes_over
 
 SHOWN_FAILURES = 20
 """The summary names no more than these; each was named when it happened."""
-WANTED = {"pause_handling": "few", "turn_taking": "many", "user_interruption": "many",
-          "backchannel": "few"}
-"""What a task's name ends with -> which number of take-overs is good, in v1.0."""
-NOT_THE_SCORE = ("Take-overs by v1.0's rule (four words, or one second from first to last) on the "
-                 "words that tagalong said; the score is what the official scripts say.")
+FEWER, MORE = "fewer is better", "more is better"
+WANTED = {"pause_handling": FEWER, "turn_taking": MORE, "user_interruption": MORE,
+          "backchannel": FEWER}
+"""What a task's name ends with -> what v1.0 makes of take-overs there."""
+NOT_THE_SCORE = """\
+Take-overs as v1.0 counts them, on the words that tagalong said: a reply below one second with at
+most three words ("five minutes") is none, only spoken. The score is what the official scripts say.\
+"""
 
 
 class State(Enum):
@@ -56,8 +59,8 @@ class Watcher:
         self._total = total
         self._told = 0
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-                             TimeRemainingColumn(), console=self._console,
+        self._bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(),
+                             MofNCompleteColumn(), TimeRemainingColumn(), console=self._console,
                              disable=not self._console.is_terminal)
         self._task = self._bar.add_task("fdbench", total=total)
 
@@ -90,6 +93,7 @@ class Report:
         self._samples = Counter(groups)
         self._states: Counter[tuple[str, State]] = Counter()
         self._known: Counter[str] = Counter()
+        self._spoke: Counter[str] = Counter()
         self._takeovers: Counter[str] = Counter()
         self._addressing = addressing
         self.failures: list[tuple[str, str]] = []
@@ -100,6 +104,7 @@ class Report:
         self._states[group, outcome.state] += 1
         if outcome.words is not None:
             self._known[group] += 1
+            self._spoke[group] += bool(outcome.words)
             self._takeovers[group] += takes_over(outcome.words)
         if outcome.state is State.FAILED:
             self.failures.append((name, outcome.problem))
@@ -113,7 +118,8 @@ class Report:
     def as_json(self) -> str:
         """The summary for programs."""
         subsets = {group: {"samples": count} | self._states_of(group) | {
-            "transcripts": self._known[group], "takeovers": self._takeovers[group],
+            "transcripts": self._known[group], "spoke": self._spoke[group],
+            "takeovers": self._takeovers[group],
         } for group, count in self._samples.items()}
         failures = [{"sample": name, "problem": problem} for name, problem in self.failures]
         return json.dumps({"addressing": self._addressing, "subsets": subsets,
@@ -125,22 +131,23 @@ class Report:
     def as_text(self) -> str:
         """The summary for people."""
         width = max(6, *map(len, self._samples))
-        head = f"{'subset':{width}}  samples  done  skipped  failed  take-overs"
+        head = f"{'subset':{width}}  samples  done  skipped  failed  spoke  take-overs"
         lines = [head, *(self._row(group, width) for group in self._samples)]
         states = [sum(self._states[group, state] for group in self._samples) for state in State]
-        lines += [_row("all", width, self._samples.total(), states, ""), "", *self._notes()]
+        counts = [self._samples.total(), *states, self._spoke.total()]
+        lines += [_row("all", width, counts, ""), "", *self._notes()]
         return "\n".join(lines)
 
     def _row(self, group: str, width: int) -> str:
         said = f"{self._takeovers[group]} of {self._known[group]}"
         wanted = _wanted(group)
-        return _row(group, width, self._samples[group], list(self._states_of(group).values()),
-                    said + (f"  ({wanted} is good)" if wanted else ""))
+        counts = [self._samples[group], *self._states_of(group).values(), self._spoke[group]]
+        return _row(group, width, counts, said + (f"  ({wanted})" if wanted else ""))
 
     def _notes(self) -> list[str]:
         notes = [NOT_THE_SCORE, f"Addressing: {self._addressing} (nobody says its name there)."]
         wanted = {_wanted(group) for group in self._samples}
-        if "few" in wanted and "many" not in wanted:
+        if FEWER in wanted and MORE not in wanted:
             notes.append("A silent system is perfect at this: report turn-taking beside it.")
         unknown = sum(self._states[group, State.DONE] + self._states[group, State.SKIPPED]
                       - self._known[group] for group in self._samples)
@@ -154,13 +161,15 @@ class Report:
         return notes
 
 
-def _row(name: str, width: int, samples: int, states: Sequence[int], said: str) -> str:
-    done, skipped, failed = states
-    return f"{name:{width}}  {samples:7}  {done:4}  {skipped:7}  {failed:6}  {said}".rstrip()
+def _row(name: str, width: int, counts: Sequence[int], said: str) -> str:
+    """`counts`: samples, done, skipped, failed, spoke."""
+    samples, done, skipped, failed, spoke = counts
+    return (f"{name:{width}}  {samples:7}  {done:4}  {skipped:7}  {failed:6}  {spoke:5}  "
+            f"{said}").rstrip()
 
 
 def _wanted(group: str) -> str:
-    """Which number of take-overs is good: many, few, or empty where v1.0 does not say."""
+    """What v1.0 makes of take-overs in a task; empty where it does not say."""
     task = group.rsplit("/", 1)[-1]
     if task.startswith("user_") or "(clean)" in task:
         return ""  # v1.5 scores what is done, not whether the floor is taken

@@ -219,14 +219,15 @@ def test_a_second_run_skips_and_fresh_does_not(tree: Path, answer: Any, capsys: 
     shown = capsys.readouterr()
     assert "skipped v1.0/candor_pause_handling/10: no transcript" in shown.err
     assert "[7/7] done v1.5/user_interruption/1_left (clean): 2 words" in shown.err
-    assert "v1.0/candor_pause_handling              3     2        1       0  0 of 2" in shown.out
+    assert "candor_pause_handling              3     2        1       0      2  0 of 2" in shown.out
     assert "1 skipped without a readable output.json; next:" in shown.out
     assert (folder / "output.wav").read_bytes() == other
 
     assert answer(json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["subsets"]["v1.5/user_interruption (clean)"] == {
-        "samples": 1, "done": 0, "skipped": 1, "failed": 0, "transcripts": 1, "takeovers": 0}
+        "samples": 1, "done": 0, "skipped": 1, "failed": 0, "transcripts": 1,
+        "spoke": 1, "takeovers": 0}
     assert answer(fresh=True, where=folder) == 0
     assert (folder / "output.wav").read_bytes() != other
 
@@ -270,8 +271,7 @@ def test_a_program_that_cannot_start_takes_nothing_away(tree: Path, monkeypatch:
 
 
 @pytest.mark.unit
-def test_a_full_disk_stops_it_and_ctrl_c_says_how_to_go_on(tree: Path, monkeypatch: Any,
-                                                           capsys: Any) -> None:
+def test_a_full_disk_stops_it(tree: Path, monkeypatch: Any, capsys: Any) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -279,23 +279,36 @@ def test_a_full_disk_stops_it_and_ctrl_c_says_how_to_go_on(tree: Path, monkeypat
     assert fdbench.main(Config(), FdbenchOptions(tree), Runner(model=Script())) == 1
     assert f"{PAUSE.format(1)}: [Errno 28] No space left" in capsys.readouterr().err
 
-    def stop(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Runner, "run_files", stop)
+@pytest.mark.e2e
+def test_ctrl_c_says_how_to_go_on_and_the_next_run_does(tree: Path, answer: Any, monkeypatch: Any,
+                                                        capsys: Any) -> None:
+    task, whole = tree / "v1.0/candor_pause_handling", fdbench.write
+    (task / "2" / "output.wav.part").write_bytes(b"left by a crash")
+
+    def stopped(one: fdbench.Sample, *more: Any) -> None:
+        if one.folder.name == "2":
+            raise KeyboardInterrupt
+        whole(one, *more)
+
+    monkeypatch.setattr(fdbench, "write", stopped)
     with pytest.raises(KeyboardInterrupt):
-        fdbench.main(Config(), FdbenchOptions(tree), Runner(model=Script()))
-    assert "stopped with 0 of 7 samples complete; next: the same command" in capsys.readouterr().err
+        answer(where=task)
+    assert "stopped with 1 of 3 samples complete; next: the same comm" in capsys.readouterr().err
+    monkeypatch.setattr(fdbench, "write", whole)
+    assert answer(where=task) == 0
+    assert "candor_pause_handling        3     2        1       0" in capsys.readouterr().out
+    assert not list(tree.rglob("*.part"))
 
 
 @pytest.mark.e2e
 def test_silence_is_not_praised_alone(tree: Path, answer: Any, capsys: Any) -> None:
     assert answer(plan={}, where=tree / "v1.0/candor_pause_handling") == 0
     shown = capsys.readouterr().out
-    assert "0 of 3  (few is good)" in shown and "report turn-taking beside it" in shown
+    assert "0  0 of 3  (fewer is better)" in shown and "report turn-taking beside it" in shown
     assert answer(plan={}) == 0
     shown = capsys.readouterr().out
-    assert "0 of 1  (many is good)" in shown and "report turn-taking beside it" not in shown
+    assert "0 of 1  (more is better)" in shown and "report turn-taking beside it" not in shown
 
 
 @pytest.mark.e2e
