@@ -180,6 +180,7 @@ ANSWER = ("The torque for an M eight bolt in aluminium is twenty newton metres."
           "At last write the torque and the date on the label of the housing.")
 
 
+@pytest.mark.timeout(180)  # three attempts of 16 s, twice as long on a busy machine
 @unless_it_stutters
 def test_it_does_not_hear_itself_and_still_hears_the_wearer(virtual_glasses, loops) -> None:
     said = np.concatenate([speech(text) for text in ANSWER])
@@ -195,7 +196,8 @@ def test_it_does_not_hear_itself_and_still_hears_the_wearer(virtual_glasses, loo
     heard, played, clean = map(np.concatenate, (loop.heard, loop.played, loop.clean))
     delay, alike = lag_of(played[48_000:96_000], heard[48_000:112_000])
     before = slice(5 * SAMPLE_RATE, (5 + alone) * TURN_SAMPLES)
-    gone = rms_db(heard[before]) - rms_db(clean[before])
+    gone = float(np.median([rms_db(loud) - rms_db(left) for loud, left in zip(
+        heard[before].reshape(-1, TURN_SAMPLES), clean[before].reshape(-1, TURN_SAMPLES))]))
     print(f"echo {delay / 16:.0f} ms behind its reference, alike {alike:.3f}: {gone:.1f} dB gone; "
           f"reference placed {loop.speaker.realigned} times")
     assert gone >= 20
