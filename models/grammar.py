@@ -345,7 +345,9 @@ def _parse_duration(words: list[str]) -> dict | None:
     if words[0] == "half":
         smaller = {"minute": "second", "hour": "minute"}.get(unit)
         return {"number": 30, "unit": smaller} if smaller else None
-    n = 1 if words[0] in ("a", "an") and len(words) == 2 else parse_number(words[:-1])
+    if words[0] in ("a", "an") and len(words) == 2:
+        return {"number": 1, "unit": unit} if words[-1] == unit else None  # "a hours" was eight
+    n = parse_number(words[:-1])
     return None if n is None else {"number": n, "unit": unit}
 
 

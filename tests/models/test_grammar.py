@@ -71,3 +71,9 @@ def test_state_rows_are_in_their_fields():
     assert all(first[i] <= row < first[i + 1] for i, row in enumerate(rows))
     later = tokens.encode_state({**tokens.IDLE_STATE, "count": 7, "since_exchange_s": 8.0})
     assert rows != later, "the end of the follow-up window must show"
+
+
+def test_one_hour_is_singular():
+    assert grammar.parse("timer for an hour".split()) == ("set_timer", {"number": 1,
+                                                                         "unit": "hour"})
+    assert grammar.parse("timer for a hours".split()) is None  # "eight hours", misheard
