@@ -23,7 +23,7 @@ from daemon.background.tools.manual_search import Section, terms_of
 
 WARPS = (None, 0.9, 1.1)
 """Frequency warps that are tried; None is the voice as it is."""
-SURENESS_POWER = 0.6
+SURENESS_POWER = 0.5
 """A word weighs its posterior to this power; found by trial."""
 _BLOCK = 320
 _PAUSE_S, _PAD_S, _LEAST_S = 1.0, 0.3, 0.3
