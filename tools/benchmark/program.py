@@ -49,6 +49,8 @@ class Program:
         self._broker = "embedded" if broker else "none"
         self._runner = Runner(Config(engine=EngineConfig(weights=weights)))
         self._folder = Path(tempfile.mkdtemp(suffix="-bench"))
+        self._room = self._folder / "room.wav"
+        write_wav(self._room, room_response())
 
     def __enter__(self) -> Program:
         return self
@@ -71,6 +73,7 @@ class Program:
         heard: list[dict] = []
         done = self._runner.run_files(
             folder / "in.wav", camera, folder / "out.wav", broker=self._broker,
+            echo=self._room if item.echo else None,
             state_dir=folder / "state", listeners=[lambda e: heard.append(json.loads(to_line(e)))])
         return Result(heard, read_audio(folder / "out.wav"), 0.1, done.health)
 
@@ -86,6 +89,15 @@ def _begin_with(state: Path, item: Item) -> None:
     store = LedgerStore(state / "ledger-files.sqlite")
     store.save(ledger.snapshot())
     store.close()
+
+
+def room_response(t60_s: float = 0.25, delay_s: float = 0.006) -> np.ndarray:
+    """int16 impulse response of a small room from loudspeaker to microphone: the direct sound, then
+    noise that decays by 60 dB in `t60_s` (Polack's model)."""
+    n = int(t60_s * RATE)
+    tail = np.random.default_rng(11).standard_normal(n) * 10 ** (-3 * np.arange(n) / n) * 0.12
+    tail[0] = 1.0
+    return np.concatenate([np.zeros(int(delay_s * RATE)), tail * 12_000]).astype(np.int16)
 
 
 def write_wav(path: Path, pcm: np.ndarray) -> None:

@@ -27,10 +27,17 @@ class Item:
     """(n, 120, 160, 3) uint8 at 10 per second."""
     task: str | None = None
     """Intent that is in force from the start: the set, timer or watch that runs."""
+    echo: bool = False
+    """The microphone also hears tagalong, through a synthetic room."""
 
 
 TUNING_SEEDS = 1000
 """Item seeds from here on belong to tuning: their voices are other unseen ones."""
+
+
+def in_a_room(seed: int) -> bool:
+    """Half of the speech items hear tagalong's own voice; pairs of kinds are split evenly."""
+    return seed // 4 % 2 == 1
 
 
 def unseen_voice(rng: np.random.Generator, tuning: bool = False) -> str:
@@ -97,7 +104,7 @@ def command_item(seed: int) -> Item:
     seconds = LEAD_S + ends[-1] + TAIL_S
     return Item(f"command-{seed}-{intent}-{voice}", mix([(LEAD_S, pcm)], seconds, rng, noise_db), {
         "intent": intent, "slots": command.slots, "words": words, "pause": pause,
-        "end_s": LEAD_S + float(ends[-1]), "voice": voice})
+        "end_s": LEAD_S + float(ends[-1]), "voice": voice}, echo=in_a_room(seed))
 
 
 STOPS = ("stop", "wait", "hold on", "be quiet", "never mind", "tagalong stop")
@@ -127,7 +134,8 @@ def overlap_item(seed: int) -> Item:
     seconds = at_s + len(pcm) / RATE + 4.0
     return Item(f"overlap-{seed}-{kind}", mix(
         [(LEAD_S, levelled(request.pcm, -22)), (at_s, pcm)], seconds, rng, -62), {
-        "kind": kind, "onset_s": at_s + onset, "words": words, "readings": READINGS})
+        "kind": kind, "onset_s": at_s + onset, "words": words, "readings": READINGS},
+        echo=in_a_room(seed))
 
 
 def silence_item(seed: int, seconds: float = 300.0) -> Item:
@@ -150,7 +158,7 @@ def silence_item(seed: int, seconds: float = 300.0) -> Item:
         at_s += len(spoken.pcm) / RATE + float(rng.exponential(1.5)) + 0.2
     task = ("count_reps", "set_timer")[seed // 2 % 2] if seed % 2 else None
     return Item(f"silence-{seed}", mix(parts, seconds, rng, float(rng.uniform(-72, -50))),
-                {"seconds": seconds}, task=task)
+                {"seconds": seconds}, task=task, echo=in_a_room(seed))
 
 
 def real_silence_items(folder=recordings.DATA) -> list[Item]:

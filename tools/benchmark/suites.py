@@ -253,7 +253,8 @@ def _questions(n: int, seed: int) -> Iterator[Item]:
         pcm = speech_items.levelled(spoken.pcm, -22)
         seconds = 1.0 + len(pcm) / RATE + 6.0
         yield Item(f"question-{i}", speech_items.mix([(1.0, pcm)], seconds, rng, -65),
-                   {"section": row["section"], "say": row["say"]})
+                   {"section": row["section"], "say": row["say"]},
+                   echo=speech_items.in_a_room(i))
 
 
 def _score_question(item: Item, result: Result) -> dict:
