@@ -154,7 +154,12 @@ def draw(rehearsal: Rehearsal) -> Path:
 
 
 def _label(outcome: Outcome) -> str:
+    """`act reading, valve, red, 42`: the box stands where its window is."""
+    expect = outcome.expect
+    values = [str(v) for v in (expect.fields.get("slots") or {}).values()]
     text = outcome.subject
+    if values or (expect.kind == "act" and expect.text and not expect.absent):
+        text = ", ".join([f"act {expect.texts[0].replace('_', ' ')}", *values])
     return text if len(text) <= LABEL_LETTERS else text[:LABEL_LETTERS - 1] + "…"
 
 

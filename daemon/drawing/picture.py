@@ -294,13 +294,15 @@ def _mark(verdict: Verdict) -> str:
 
 
 def _span(verdict: Verdict, from_s: float) -> tuple[float, float]:
-    """Left and right edge in a strip, pixels from its start."""
+    """Left and right edge in a strip, pixels from its start; a window that is cut by the strip's
+    edge gets room for its words on the side where it is longer."""
     right_end = STRIP_S * SCALE
-    left = max(0.0, (verdict.from_s - from_s) * SCALE)
-    right = min(right_end, (verdict.to_s - from_s) * SCALE)
-    wide = max(right - left, min(FONT.getlength(_mark(verdict)) + 24, right_end))
-    left = max(0.0, min(left, right_end - wide))
-    return left, left + wide
+    first, last = max(verdict.from_s, from_s), min(verdict.to_s, from_s + STRIP_S)
+    left, width = (first - from_s) * SCALE, (last - first) * SCALE
+    if last - first >= (verdict.to_s - verdict.from_s) / 2:
+        width = max(width, min(FONT.getlength(_mark(verdict)) + 24, right_end))
+    left = max(0.0, min(left, right_end - width))
+    return left, left + width
 
 
 def _stack(verdicts: Sequence[Verdict], from_s: float) -> list[tuple[int, Verdict]]:
