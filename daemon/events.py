@@ -56,12 +56,12 @@ KINDS: Mapping[str, Kind] = {
     "act": Kind("A command was understood; `text` is its intent.", {
         "slots": "the values that it carries, by name",
         "confidence": "smallest probability among the intent and its slots, 0 to 1",
-        "outcome": "done, asked (read back, waits for yes or no), undone, refused or ignored",
-        "reason": "why it was refused or ignored",
+        "outcome": "done, asked (read back or asked for a value), undone or ignored",
+        "reason": "why it was asked or ignored",
     }),
     "say": Kind("A sentence (`text`) was handed to the voice.", {
-        "cause": "what made it speak: act, count, timer, answer, delegation, notice or mute, "
-                 "with a colon and the name or id where there is one",
+        "cause": "what made it speak: act, count, timer, answer, delegation or notice, "
+                 "with a colon and the name or id",
         "utterance": "number of the sentence, from 0; `spoken` refers to it",
         "unasked": "true when no command of the wearer led to it directly",
     }),
@@ -81,7 +81,7 @@ KINDS: Mapping[str, Kind] = {
     }),
     "timer": Kind("A timer, reminder or interval changed; `text` is what it reminds of.", {
         "id": "id of the timer",
-        "change": "set, due, spoken, cancelled or expired",
+        "change": "set, due, spoken or cancelled",
         "due_s": "session clock at which it is due, seconds",
     }),
     "duck": Kind("The voice was lowered by 15 dB.", {"utterance": "the sentence being spoken"}),
@@ -106,7 +106,7 @@ KINDS: Mapping[str, Kind] = {
         "up": "true while connected",
     }),
     "mute": Kind("A sensor was muted or opened again.", {
-        "what": "microphone, camera or all",
+        "what": "microphone or camera",
         "muted": "true when muted",
         "by": "command, voice, button or timer",
     }),
@@ -122,7 +122,6 @@ KINDS: Mapping[str, Kind] = {
         "step_p95_ms": "95th percentile, ms",
         "step_max_ms": "longest, ms",
         "turns": "number of micro-turns measured",
-        "behind_s": "how late the last step was, seconds",
     }, expendable=True),
     "end": Kind("The session ended; `text` says why.", {
         "turns": "micro-turns made",
