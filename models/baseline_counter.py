@@ -4,6 +4,9 @@ It is the bar that the network must meet, and it counts when there are no weight
 any counter is measured on a recorded clip: `evaluate_clip`, `summarise`, and as a program
 
     python -m models.baseline_counter ../shared/data/reps_exercise ../shared/data/reps_quva
+
+`../shared/data` is a folder of real recordings beside the checkout. They may not be redistributed,
+so it may be absent; any folder of clips with a `labels.csv` serves (`labelled_clips`).
 """
 
 from __future__ import annotations
