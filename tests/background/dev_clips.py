@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,11 @@ import numpy as np
 
 from models.scenarios import talk, voices
 from tools.benchmark.speech_items import RATE, levelled, mix
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 QUESTIONS = Path(__file__).with_name("questions_dev.toml")
 CLIP_S = 12
