@@ -24,13 +24,14 @@ def all_checks(
     """
     from daemon.background.mqtt import BrokerOptions
     from daemon.checks.broker import Broker
+    from daemon.checks.button import ButtonReads
     from daemon.checks.camera import Camera
     from daemon.checks.clock import Clock
     from daemon.checks.config import Configuration
     from daemon.checks.disk import Disk
     from daemon.checks.engine import EngineLoads
     from daemon.checks.gpu import Gpu
-    from daemon.checks.light import ButtonReads, Light
+    from daemon.checks.light import Light
     from daemon.checks.microphone import Microphone
     from daemon.checks.packages import Packages
     from daemon.checks.python_version import PythonVersion

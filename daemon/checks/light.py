@@ -1,12 +1,11 @@
-"""Whether the light can be set and the mute button read."""
+"""Whether the recording light can be set."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daemon.button import ButtonError, open_input
 from daemon.checks.base import Result, fail, ok, warn
-from daemon.config import ButtonConfig, LightConfig
+from daemon.config import LightConfig
 from daemon.light import LedLamp, LightError, make_lamp
 
 
@@ -39,35 +38,3 @@ class Light:
         except LightError as error:
             return fail(f"{error}: the camera would stay closed", "ls -l /sys/class/leds")
         return ok(f"{section.kind} {section.led or section.line}")
-
-
-@dataclass(frozen=True)
-class ButtonReads:
-    """Opens the button and reads its position."""
-
-    button: ButtonConfig
-    running: bool = False
-    """A running daemon holds the GPIO line."""
-    name: str = "button"
-
-    def run(self) -> Result:
-        """Try the button."""
-        section = self.button
-        if section.kind == "none":
-            return ok("none; mute is by voice and by tagalong mute")
-        if section.kind == "gpio" and self.running:
-            return ok("GPIO, held by the running tagalong")
-        try:
-            source = open_input(
-                section.kind, section.device, section.code, section.switch,
-                section.chip, section.line, section.active_low,
-            )  # fmt: skip
-        except ButtonError as error:
-            return fail(str(error), "ls -l /dev/input/by-path /dev/gpiochip*")
-        try:
-            position = source.pressed()
-        finally:
-            source.close()
-        if position is None:
-            return fail(f"{section.device or section.line}: no position can be read", "evtest")
-        return ok(f"{section.kind}, {'pressed' if position else 'not pressed'}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
+import sys
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,22 +20,23 @@ from daemon.background.mqtt import BrokerOptions
 from daemon.checks import all_checks
 from daemon.checks.base import Check, Level, Result, ok, run_check
 from daemon.checks.broker import Broker
+from daemon.checks.button import ButtonReads
 from daemon.checks.camera import Camera
 from daemon.checks.clock import Clock
 from daemon.checks.config import Configuration
 from daemon.checks.disk import Disk
 from daemon.checks.engine import EngineLoads
 from daemon.checks.gpu import Gpu, jetpack
-from daemon.checks.light import ButtonReads, Light
+from daemon.checks.light import Light
 from daemon.checks.microphone import Microphone
-from daemon.checks.packages import Packages
+from daemon.checks.packages import USED, Package, Packages
 from daemon.checks.python_version import PythonVersion
 from daemon.checks.report import report, sensors_sentence, table
 from daemon.checks.speaker import Speaker
 from daemon.checks.unit import SystemdUnit
 from daemon.checks.voice import Voice
 from daemon.checks.weights import Weights
-from daemon.config import ButtonConfig, Config, LightConfig
+from daemon.config import ButtonConfig, Config, LightConfig, tomllib
 from daemon.options import RunOptions
 
 pytestmark = pytest.mark.unit
@@ -55,10 +59,20 @@ def test_python() -> None:
 
 
 def test_packages() -> None:
-    expect(Packages(), Level.OK, "onnxruntime")
-    missing = Packages((("numpy", "numpy"), ("no_such_module", "no-such-package")))
-    result = expect(missing, Level.FAIL, "No module named 'no_such_module'")
-    assert result.next_command == "pip install no-such-package"
+    expect(Packages(), Level.OK, "all 14 are there, numpy ")
+    gone = Package("no_such_module", "no-such-package", "it would not sing")
+    result = expect(Packages((USED[0], gone)), Level.FAIL, "No module named 'no_such_module'")
+    assert result.cause.endswith("it would not sing")
+    assert result.next_command == f"{sys.executable} -m pip install no-such-package"
+    expect(Packages((replace(gone, level=Level.WARN),)), Level.WARN, "it would not sing")
+    either = replace(gone, module="no_such_module|json")
+    expect(Packages((USED[0], either), (gone,)), Level.OK, "not installed: no-such-package (it")
+
+
+def test_every_package_that_the_program_imports_is_looked_for() -> None:
+    tree = tomllib.loads((UNITS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {re.split(r"[\s>=;]", item)[0] for item in tree["project"]["dependencies"]}
+    assert declared - {"tomli"} == {package.package for package in USED}, "tomli: config.py"
 
 
 def test_config(tmp_path: Path) -> None:
