@@ -91,8 +91,6 @@ class MicrophoneConfig(Section):
 
     device: str = Field("default", min_length=1)
     """Name or part of the name of a sound device, `default`, `none`, or a sound file."""
-    buffer_ms: int = Field(20, ge=5, le=100)
-    """Length of one buffer of the sound card, milliseconds."""
     echo_cancel: bool = True
     """Remove tagalong's own voice from the microphone; off only for headsets that do it."""
 
@@ -209,10 +207,8 @@ class GovernorConfig(Section):
 class PrivacyConfig(Section):
     """What may leave the device with a delegation; nothing else ever does."""
 
-    attach_audio_s: float = Field(12.0, ge=0.0, le=30.0)
+    attach_audio_s: float = Field(12.0, ge=0.0, le=12.0)
     """Longest sound attached to a question, seconds; 0 attaches none."""
-    attach_frames: int = Field(0, ge=0, le=4)
-    """Most pictures attached to a question."""
 
 
 class LightConfig(Section):

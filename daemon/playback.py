@@ -18,8 +18,8 @@ from daemon.utterance import Source, Span, Utterance
 
 __all__ = ["Playback", "Span", "Utterance"]
 
-DUCK_GAIN = 10 ** (-15 / 20)
-"""Level of a ducked voice: -15 dB."""
+DUCK_DB = -15.0
+"""Level of a ducked voice, decibels, where the configuration says nothing else."""
 RAMP_SAMPLES = SAMPLE_RATE // 100
 """Every change of level takes 10 ms."""
 GAP_SAMPLES = SAMPLE_RATE // 10
@@ -33,7 +33,8 @@ READY_LIMIT_SAMPLES = 2 * SAMPLE_RATE
 class Playback:
     """Queue and mixer of tagalong's voice."""
 
-    def __init__(self) -> None:
+    def __init__(self, duck_db: float = DUCK_DB) -> None:
+        """duck_db: level of the ducked voice, decibels, at most 0."""
         self.offset = 0
         """Session sample at which the sample of `position` 0 sounds; the speaker keeps it right."""
         self.underruns = 0
@@ -48,6 +49,7 @@ class Playback:
         self._position = 0
         self._free_at = 0
         self._volume = 100
+        self._duck_gain = 10 ** (duck_db / 20)
         self._ducked = False
         self._gain = self._ramp_from = self._ramp_to = 1.0
         self._ramp_left = 0
@@ -71,7 +73,7 @@ class Playback:
         return replaced
 
     def duck(self) -> None:
-        """Lower the voice by 15 dB within 10 ms, until `restore` or silence."""
+        """Lower the voice to its ducked level within 10 ms, until `restore` or silence."""
         with self._lock:
             self._ducked = True
             self._ramp()
@@ -286,7 +288,7 @@ class Playback:
 
     def _target(self) -> float:
         # Squared: half the number sounds about half as loud (-12 dB).
-        return (self._volume / 100) ** 2 * (DUCK_GAIN if self._ducked else 1.0)
+        return (self._volume / 100) ** 2 * (self._duck_gain if self._ducked else 1.0)
 
     def _ramp(self) -> None:
         self._ramp_from, self._ramp_to = self._gain, self._target()

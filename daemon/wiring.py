@@ -70,7 +70,7 @@ class Wiring:
         self._monotonic = SystemClock()
         self._clock = (SteppedClock() if options.stepped
                        else SampleClock(self._monotonic.now_ns()))
-        self._playback = Playback()
+        self._playback = Playback(self._config.speaker.duck_db)
         self._session: Session | None = None
         self._problems: list[tuple[str, str]] = []
 
@@ -83,6 +83,7 @@ class Wiring:
         options, config = self._options, self._config
         model = self._runner.model(options.engine)
         store, ledger = self._ledger()  # before the writer, which writes to it until it closes
+        ledger.follow_up_s = config.addressing.window_s
         writer = self._writer()
         governor = Governor(config.governor.unasked_per_hour, config.governor.unasked_gap_s,
                             config.governor.quiet)

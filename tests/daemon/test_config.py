@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from daemon.config import Config, ConfigError, load_config
+from daemon.ears import KEEP_S
 from daemon.options import RunOptions, Source, check_files, choose_clock, source_kind
 
 pytestmark = pytest.mark.unit
@@ -45,8 +48,9 @@ def test_values_are_read_and_the_tree_is_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[microphone]\nbuffer_ms = 3", "microphone.buffer_ms = 3: must be a whole number from 5"),
-        ("[microphone]\nbuffer_ms = '20'", "microphone.buffer_ms = '20': must be a whole number"),
+        ("[camera]\nlatency_ms = -3", "camera.latency_ms = -3: must be a whole number from 0 to"),
+        ("[camera]\nfps = '20'", "camera.fps = '20': must be a whole number from 1 to 60"),
+        ("[privacy]\nattach_audio_s = 30.0", "attach_audio_s = 30.0: must be a number from 0 to"),
         ("[microphone]\necho_cancel = 'no'", "echo_cancel = 'no': must be true or false"),
         ("[camera]\nrotate = 45", "camera.rotate = 45: must be one of 0, 90, 180, 270"),
         ("[camera]\ndevice = 3", "camera.device = 3: must be text (`auto`, `none`"),
@@ -98,6 +102,54 @@ def test_every_key_is_documented() -> None:
     for name, section in Config.model_fields.items():
         for key, field in section.annotation.model_fields.items():  # type: ignore[union-attr]
             assert field.description, f"{name}.{key} has no description"
+
+
+def _dotted(node: ast.expr) -> list[str]:
+    """`self._config.camera` as its names; unknown expressions have none."""
+    if isinstance(node, ast.Attribute):
+        return [*_dotted(node.value), node.attr]
+    return [node.id] if isinstance(node, ast.Name) else []
+
+
+def _aliases(function: ast.AST) -> Iterator[tuple[str, list[str]]]:
+    """Local names of a function and what they stand for, as in `light = self._config.light`."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            tuples = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            for name, meant in zip(target.elts, value.elts) if tuples else [(target, value)]:
+                yield ".".join(_dotted(name)), _dotted(meant)
+
+
+def _read_keys(source: str) -> Iterator[str]:
+    """`section.key` of every attribute that is read of a section of the configuration."""
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef):
+            aliases = dict(_aliases(function))
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute):
+                    *owner, key = _dotted(node) or [""]
+                    if len(owner) == 1:
+                        owner = aliases.get(owner[0], [])
+                    if len(owner) > 1 and owner[-2].lstrip("_") == "config":
+                        yield f"{owner[-1]}.{key}"
+
+
+def test_every_key_is_read_by_what_runs() -> None:
+    """A key that only the doctor or a benchmark looks at does nothing."""
+    modules = [path for path in (EXAMPLE.parents[1] / "daemon").rglob("*.py")
+               if "checks" not in path.parts and not path.name.startswith("fdbench")]
+    read = {key for path in modules for key in _read_keys(path.read_text())}
+    keys = {f"{name}.{key}" for name, section in Config.model_fields.items()
+            for key in section.annotation.model_fields}  # type: ignore[union-attr]
+    assert keys - read == set()
+
+
+def test_no_more_sound_can_be_attached_than_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "tagalong.toml"
+    path.write_text(f"[privacy]\nattach_audio_s = {KEEP_S}\n")
+    assert load_config(path).privacy.attach_audio_s == KEEP_S
+    assert "from 0 to 12" in refusal(tmp_path, f"[privacy]\nattach_audio_s = {KEEP_S + 0.1}\n")
 
 
 @pytest.mark.parametrize(

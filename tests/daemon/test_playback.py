@@ -93,6 +93,13 @@ def test_duck_lowers_by_15_db_within_10_ms_and_silence_ends_it() -> None:
     assert playback.render(10)[0] == 10_000
 
 
+def test_the_level_of_a_ducked_voice_can_be_set() -> None:
+    playback = Playback(duck_db=-40.0)
+    playback.say(Utterance(1, tone(3200, 10_000)))
+    playback.duck()
+    assert playback.render(480)[-1] == 100
+
+
 def test_flush_fades_in_20_ms_and_names_what_was_cut() -> None:
     playback = Playback()
     playback.say(Utterance(1, tone(16_000), "a long sentence"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from daemon.config import AddressingConfig, Config, SpeakerConfig
 from daemon.record import replay
 from daemon.run import Runner, run_files
 from daemon.senses.audio_files import read_audio
@@ -146,6 +147,21 @@ def test_an_interruption_is_ducked_then_silent_in_the_output(tmp_path, sound):
     assert level(13) < level(12) * 0.5 and level(14) < 1.0
     assert [e["kind"] for e in events if e["kind"] in ("duck", "yield")] == ["duck", "yield"]
     assert of(events, "spoken")[0]["cut"]
+
+
+def test_ducked_level_and_follow_up_window_are_those_of_the_configuration(tmp_path, sound):
+    plan = {3: command("help", "help"), **{k: {"floor": Floor.DUCK} for k in range(10, 16)}}
+    stop = {16: {"floor": Floor.YIELD}}
+    levels, since_s = [], []
+    for config in (Config(), Config(speaker=SpeakerConfig(duck_db=0.0),
+                                    addressing=AddressingConfig(window_s=16.0))):
+        script = Script(plan | stop)
+        out = tmp_path / "out.wav"
+        Runner(config, model=script).run_files(sound, speaker=out)
+        levels.append(float(np.std(read_audio(out)[12 * 3200 : 15 * 3200].astype(float))))
+        since_s.append(script.turns[27].state.since_exchange_s)
+    assert levels[0] < 0.3 * levels[1]
+    assert since_s[0] == pytest.approx(2 * since_s[1])
 
 
 def test_a_recording_replays_without_a_difference(tmp_path, sound):
