@@ -39,12 +39,15 @@ class Session:
     """Runs the loop; one thread, the step thread, calls it."""
 
     def __init__(self, parts: Parts, settings: Settings = Settings(),
-                 wall_s: Callable[[], float] = time.perf_counter) -> None:
+                 wall_s: Callable[[], float] = time.perf_counter, *,
+                 ends: bool | None = None) -> None:
+        """`ends`: its inputs come to an end and the session with them; None: on a stepped clock."""
         self.parts = parts
         self.settings = settings
         self.index = 0
         """Number of the next micro-turn."""
         self._wall_s = wall_s
+        self._ends = settings.stepped if ends is None else ends
         self.now_s = 0.0
         """Session clock at the end of the last micro-turn, seconds."""
         self._voice = VoiceState.SILENT
@@ -167,7 +170,7 @@ class Session:
         """Micro-turns until the input has ended and speech has drained, or somebody stops it;
         says why it ended."""
         while not stopping.is_set():
-            if self.settings.stepped and self._drained():
+            if self._ends and self._drained():
                 return "the input has ended"
             self.turn()
         return "stopped"

@@ -102,7 +102,7 @@ class Wiring:
             Acts(ledger, governor),
             Errands(link, self._clock.answer_s if options.stepped else None),
             Sensors(control), writer, store, self._health, self._notifier)
-        session = Session(parts, self._settings())
+        session = Session(parts, self._settings(), ends=self._ends())
         self._session = session
         session.begin(self._start_event())
         for where, text in self._problems:
@@ -302,7 +302,13 @@ class Wiring:
             options.stepped, options.tail_s, config.background.deadline_s,
             config.privacy.attach_audio_s,
             source_kind(options.microphone) is not Source.NONE,
-            source_kind(options.camera) is not Source.NONE)
+            source_kind(options.camera) not in (Source.NONE, Source.SYNTHETIC))
+
+    def _ends(self) -> bool:
+        """Whether the inputs come to an end: files and what has no end of its own, no device."""
+        kinds = {source_kind(self._options.microphone), source_kind(self._options.camera)}
+        return self._options.stepped or (
+            Source.FILE in kinds and not kinds & {Source.DEVICE, Source.URL})
 
     def _start_event(self) -> dict[str, Any]:
         options = self._options

@@ -126,6 +126,12 @@ def test_sound_and_picture_end_with_the_longer_one(tmp_path):
     assert result.turns * 0.2 == pytest.approx(3.0 + 1.2, abs=0.21)
 
 
+def test_a_drawn_picture_does_not_keep_a_sound_file_from_ending(tmp_path):
+    sound = write_sound(tmp_path / "in.wav", noise(1.0))
+    result, *_ = play(tmp_path, {}, microphone=sound, camera="synthetic")
+    assert result.turns * 0.2 == pytest.approx(1.0 + 1.2, abs=0.21)
+
+
 def test_its_own_voice_is_taken_out_of_the_microphone(tmp_path, sound):
     plan = {3: command("help", "help")}
     room = write_sound(tmp_path / "room.wav", np.array([0] * 80 + [16000] + [0] * 200, np.int16))

@@ -15,7 +15,7 @@ from daemon.options import RunOptions
 from daemon.run import Runner
 from daemon.senses.audio_files import read_audio
 from daemon.turn import MicroTurn, Reply
-from tests.e2e.scripted import SQUATS, Script, noise, of, read_lines
+from tests.e2e.scripted import SQUATS, Script, noise, of, read_lines, write_sound
 from tests.virtual_glasses import virtual_glasses  # noqa: F401
 
 pytestmark = pytest.mark.e2e
@@ -68,6 +68,10 @@ class Live:
 
     def __exit__(self, *_) -> None:
         self.stopping.set()
+        self.join()
+
+    def join(self) -> None:
+        """Wait for its end."""
         self._thread.join(PATIENCE_S)
 
     def lines(self) -> list[dict]:
@@ -158,3 +162,16 @@ def test_steps_are_on_time_without_devices(tmp_path):
         took = time.monotonic() - began
     assert took == pytest.approx(3.0, abs=0.5)
     assert [turn.index for turn in session.script.turns] == list(range(len(session.script.turns)))
+
+
+@pytest.mark.parametrize("camera", ["none", "synthetic"])
+def test_a_file_at_its_own_pace_ends_when_speech_has_drained(tmp_path, camera):
+    sound = write_sound(tmp_path / "in.wav", noise(2.0))
+    with Live(tmp_path, microphone=str(sound), camera=camera, speaker="none") as session:
+        session.script.plan[9] = SQUATS
+        session.join()
+    lines = read_lines(session.events)
+    assert session.result.reason == "the input has ended"
+    spoken, end = of(lines, "spoken")[0], of(lines, "end")[0]
+    assert spoken["text"] == "counting squats" and not spoken["cut"]
+    assert max(spoken["end_s"], 2.0 + 1.2) <= end["t_s"] <= 2.0 + 5.4
