@@ -5,7 +5,8 @@
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
-LEFT_OUT=()
+LEFT_OUT=()   # sentences for the user
+WANTED=()     # system packages that only root can bring
 
 say() { printf '%s\n' "== $*" >&2; }
 
@@ -13,17 +14,24 @@ fail() { printf '%s\n' "$@" >&2; exit 1; }
 
 is_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
+# Those of the system packages that are not installed, a line each.
+apt_missing() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            printf '%s\n' "$package"
+    done
+}
+
 # apt_install WHY PACKAGE...: installs what is missing, or notes what is left out and goes on.
 apt_install() {
     local why="$1" missing=() package
     shift
-    for package in "$@"; do
-        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
-            missing+=("$package")
-    done
+    mapfile -t missing < <(apt_missing "$@")
     [ ${#missing[@]} = 0 ] && return 0
     if ! is_root; then
         LEFT_OUT+=("$why: needs root once: apt-get install ${missing[*]}")
+        WANTED+=("${missing[@]}")
         return 0
     fi
     say "installing system packages: ${missing[*]}"
@@ -82,6 +90,16 @@ pip_install() {
         --no-input "$@"   # what is never imported need not be compiled
 }
 
+DEVICE_PACKAGES=(gcc libc6-dev python3-dev portaudio19-dev)   # PyAudio compiles
+
+# install_with_device EXTRAS: tagalong with the extras, and with live sound where it can be had.
+install_with_device() {
+    pip_install -e "$ROOT[device,$1]" 2>"$VENV/device.log" && return 0
+    pip_install -e "$ROOT[$1]"
+    LEFT_OUT+=("live sound, files work: PyAudio was not built (.venv/device.log); next: sudo apt-get \
+install ${DEVICE_PACKAGES[*]}, then this command again")
+}
+
 # What a setup depends on, as one number; the folder counts because .venv holds its path.
 stamp() {
     { printf '%s' "$ROOT"; cat "$ROOT/pyproject.toml" "$ROOT/tools/setup.sh" "$ROOT/tools/$1"; } |
@@ -89,20 +107,24 @@ stamp() {
 }
 
 # is_set_up NAME: nothing has changed since `set_up_done NAME`. What had to be left out then is
-# tried again as soon as we are root.
+# tried again as soon as we are root, or when root brought a package meanwhile.
 is_set_up() {
     local file="$VENV/stamp-$1"
     [ "$(cat "$file" 2>/dev/null)" = "$(stamp "$1")" ] || return 1
     "$VENV/bin/python" -c '' 2>/dev/null || return 1
     [ -s "$file.left-out" ] || return 0
     is_root && return 1
+    mapfile -t WANTED <"$file.wanted"
+    [ "$(apt_missing "${WANTED[@]}" | wc -l)" = ${#WANTED[@]} ] || return 1
     mapfile -t LEFT_OUT <"$file.left-out"
 }
 
 set_up_done() {
     stamp "$1" >"$VENV/stamp-$1"
     : >"$VENV/stamp-$1.left-out"
+    : >"$VENV/stamp-$1.wanted"
     [ ${#LEFT_OUT[@]} = 0 ] || printf '%s\n' "${LEFT_OUT[@]}" >"$VENV/stamp-$1.left-out"
+    [ ${#WANTED[@]} = 0 ] || printf '%s\n' "${WANTED[@]}" >"$VENV/stamp-$1.wanted"
 }
 
 say_left_out() {

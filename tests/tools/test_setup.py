@@ -74,6 +74,24 @@ def test_without_root_a_missing_package_is_left_out_and_the_rest_goes_on(checkou
     assert "a voice: needs root once: apt-get install no-such-package-at-all" in done.stderr
 
 
+def test_what_root_brings_meanwhile_is_taken_up_by_the_next_run(checkout: Path) -> None:
+    bash(checkout, 'is_root() { false; }; apt_install "a voice" no-such-package; set_up_done demo')
+    still = bash(checkout, "is_root() { false; }; is_set_up demo && say_left_out")
+    assert still.returncode == 0 and "apt-get install no-such-package" in still.stderr
+    brought = "is_root() { false; }; dpkg-query() { echo installed; }; is_set_up demo"
+    assert bash(checkout, brought).returncode == 1
+
+
+def test_without_a_compiler_the_rest_is_installed_and_live_sound_is_left_out(
+    checkout: Path,
+) -> None:
+    pip = 'pip_install() { echo "$2"; case "$2" in *device*) return 1;; esac; }'
+    done = bash(checkout, f"{pip}; install_with_device scenarios; say_left_out")
+    assert done.stdout == f"{checkout}[device,scenarios]\n{checkout}[scenarios]\n"
+    assert "live sound, files work: PyAudio was not built" in done.stderr
+    assert "portaudio19-dev, then this command again" in done.stderr
+
+
 def test_no_python_is_an_answer_with_a_next_step(checkout: Path) -> None:
     done = bash(checkout, "rm -rf \"$VENV\"; is_root() { false; }; "
                           "usable_python() { false; }; make_venv")
