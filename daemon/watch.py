@@ -5,11 +5,13 @@ Each trouble is told once, aloud where that helps, until it is over; the rest go
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from daemon.parts import Parts
 from daemon.remote_mute import RemoteMute
+from daemon.sensors import Change
 
 NO_SOUND = "I cannot hear you any more. The microphone is gone."
 NO_PICTURE = "I cannot see any more. The camera is gone."
@@ -46,6 +48,10 @@ class Watch:
         self._remote = RemoteMute(parts.errands.link, parts.sensors.control)
         self._link_up = self._link_told = False
         self._realigned = 0
+        self._changes: deque[Change] = deque()
+        """Sensors that were muted or opened, to be told."""
+        self._asked = -1
+        """`MuteControl.changes` for which was asked already."""
         self._troubles: dict[str, bool] = {}
         self._shed: dict[str, int] = {}
 
@@ -77,15 +83,24 @@ class Watch:
             self._tell.error("mute", remote.refused.popleft())
         while remote.problems:
             self._parts.sensors.problems.append(remote.problems.popleft())
-        remote.tell(now_s)
+
+    def _ask_sensors(self, now_s: float) -> None:
+        """Aside, because the answer waits until the device is open or closed, and its driver may
+        take seconds for that."""
+        self._remote.tell(now_s)
+        self._changes.extend(self._parts.sensors.changes(now_s))
 
     def _sensors(self, now_s: float) -> None:
         parts = self._parts
-        for change in parts.sensors.changes(now_s):
+        if (changes := parts.sensors.control.changes) != self._asked:
+            self._asked = changes
+            self._tell.aside(lambda: self._ask_sensors(now_s))
+        while self._changes:
+            change = self._changes.popleft()
             self._tell.emit("mute", what=change.what, muted=change.muted, by=change.by)
             parts.mouth.earcon("muted" if change.muted else "accepted")
-            if change.muted and change.what == "microphone":
-                parts.ears.forget()
+        if parts.sensors.microphone_muted:
+            parts.ears.forget()
         while parts.sensors.problems:
             problem = parts.sensors.problems.popleft()
             self._tell.error("mute", problem)

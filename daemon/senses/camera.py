@@ -54,11 +54,11 @@ class Camera(Protocol):
         """
 
     def set_muted(self, muted: bool) -> None:
-        """Close or open the device. From the call on no frame is handed out.
+        """Close the device, or open it again; from any thread. When it returns, that is done, and
+        from a mute's beginning on no frame is handed out. A file's time goes on meanwhile.
 
-        A device is closed by its reader thread, within one frame interval and the time that the
-        driver takes; `sensor_open` tells when. A file is closed at once and its time goes on.
-        """
+        Raises:
+            DeviceLost: it does not open and stays muted, or its driver does not let go of it."""
 
     def close(self) -> None:
         """Give everything back; nothing may be asked afterwards."""

@@ -21,6 +21,9 @@ STALL_NS = 3 * NS
 """A camera that is open and gives nothing for so long is lost."""
 JOIN_S = 10.0
 """Longest that closing waits for the reader; every source returns from a call sooner."""
+DRIVER_S = 6.0
+"""Longest that muting and unmuting wait for the driver: every source that is well returns sooner,
+and who asked through the control socket still waits."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,10 @@ class LiveCamera:
         self._slot, self._thinner = FrameSlot(), Thinner()
         self._seen_ns = monotonic.now_ns()
         self._muted = self._closing = self._open = self._delivered = False
+        self._held = False
+        """The reader may open the device, or has not given it and the light back yet."""
+        self._orders = 0
+        """Times that it was muted or unmuted."""
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._run, name="camera", daemon=True)
         self._reader.start()
@@ -130,9 +137,26 @@ class LiveCamera:
         return self._slot.take(until_s)
 
     def set_muted(self, muted: bool) -> None:
+        self._order(muted)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._held if muted else self._open or self.lost, DRIVER_S)
+        if muted and self._held:
+            raise DeviceLost(f"{self._source.name} hangs in its driver and may still be open; "
+                             "next: cover or unplug it")
+        if not muted and not self._open:
+            problem = self.problem or f"{self._source.name} hangs in its driver"
+            self._order(True)
+            raise DeviceLost(problem)
+
+    def _order(self, muted: bool) -> None:
+        """Tell the reader; what it has seen and what it complained of are forgotten."""
         self._slot.clear()
         with self._changed:
             self._muted = muted
+            self._orders += 1
+            if not self._open:
+                self.lost, self.problem = False, None
             self._changed.notify_all()
 
     def wait_sensor(self, is_open: bool, timeout_s: float) -> bool:
@@ -149,11 +173,11 @@ class LiveCamera:
     def _run(self) -> None:
         """The reader thread: hold the device while wanted, come back when it was lost."""
         while not self._closing:
-            muted = self._muted
-            if muted:
-                if self.lost:
-                    self.lost, self.problem = False, None
-                self._pause(muted, None)
+            with self._changed:  # from here on a mute waits until the device is given back
+                order, self._held = self._orders, not self._muted
+            if not self._held:
+                self.lost, self.problem = False, None
+                self._pause(order, None)
                 continue
             try:
                 self._take_device()
@@ -166,12 +190,12 @@ class LiveCamera:
             finally:
                 self._release_device()
             if self.lost:
-                self._pause(muted, self._backoff.next_s())
+                self._pause(order, self._backoff.next_s())
 
-    def _pause(self, muted: bool, wait_s: float | None) -> None:
-        """Until the time is over, the camera closes, or mute is no longer what it was."""
+    def _pause(self, order: int, wait_s: float | None) -> None:
+        """Until the time is over, the camera closes, or it was muted or unmuted since."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._muted != muted, wait_s)
+            self._changed.wait_for(lambda: self._closing or self._orders != order, wait_s)
 
     def _take_device(self) -> None:
         if self._light is not None:
@@ -194,6 +218,9 @@ class LiveCamera:
                 self._light(False)
             except OSError as error:
                 self.problem = f"the recording light cannot be put out: {error}"
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
 
     def _set_open(self, is_open: bool) -> None:
         with self._changed:

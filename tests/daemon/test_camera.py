@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from daemon.clock import NS, SampleClock
+from daemon.mute import DeviceStuck, MuteControl, Reason, Sensor
 from daemon.senses.camera import NoCamera, find_cameras, open_camera
 from daemon.senses.camera_live import Backoff, LiveCamera, Picture
 from daemon.senses.camera_rtsp import RtspCamera
@@ -182,17 +183,46 @@ def test_muted_camera_is_closed_and_nothing_is_read(device):
     source.deliver(_at(monotonic, 1.0))
     assert source.lights == [True] and camera.sensor_open
     camera.set_muted(True)
+    assert not camera.sensor_open and source.lights == [True, False], "when it returns it is done"
     assert camera.frames(2.0) == [], "not even what had been captured before"
-    assert camera.wait_sensor(False, 2.0)
-    _until(lambda: source.lights == [True, False])
     seen = len(source.log)
     source.script.put(_at(monotonic, 1.5))
     assert source.log[-1] == "close" and len(source.log) == seen
     camera.set_muted(False)
-    assert camera.wait_sensor(True, 2.0)
+    assert camera.sensor_open
     source.deliver(_at(monotonic, 3.0))
     assert camera.frames(3.2)[-1].t_s == pytest.approx(3.0)
     assert source.log.count("open") == 2 and not camera.lost
+
+
+def test_mute_of_a_camera_that_hangs_in_its_driver_does_not_claim_success(device, monkeypatch):
+    camera, source, monotonic = device
+    monkeypatch.setattr("daemon.senses.camera_live.DRIVER_S", 0.05)
+    control = MuteControl()
+    control.attach(Sensor.CAMERA, lambda: camera.set_muted(False), lambda: camera.set_muted(True))
+    source.deliver(_at(monotonic, 1.0))
+    source.free.clear()
+    _until(lambda: source.log[-1] == "hang")
+    with pytest.raises(DeviceStuck, match="camera did not close: scripted hangs.*may still be"):
+        control.mute([Sensor.CAMERA], Reason.SPOKEN, 2.0)
+    assert control.muted(Sensor.CAMERA) and camera.sensor_open and camera.frames(3.0) == []
+    source.free.set()
+    assert camera.wait_sensor(False, 2.0)
+
+
+def test_a_camera_that_does_not_open_stays_muted_and_says_why(device):
+    camera, source, _ = device
+    camera.set_muted(True)
+    source.refuse = DeviceLost("scripted cannot be opened: unplugged")
+    for _ in range(3):
+        with pytest.raises(DeviceLost, match="unplugged"):
+            camera.set_muted(False)
+        tries = source.log.count("open")
+    _until(lambda: camera.problem is None)
+    assert not camera.lost and source.log.count("open") == tries
+    source.refuse = None
+    camera.set_muted(False)
+    assert camera.sensor_open
 
 
 def test_without_its_light_the_camera_stays_closed():

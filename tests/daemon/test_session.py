@@ -11,23 +11,32 @@ import pytest
 from daemon.acts import Acts
 from daemon.acts_effects import Say
 from daemon.clock import SteppedClock
+from daemon.delegation import NullLink
 from daemon.ears import Ears
 from daemon.errands import Errands
 from daemon.events import Event, EventLog, undocumented
 from daemon.governor import Governor
 from daemon.ledger import Ledger, LedgerStore
-from daemon.delegation import NullLink
 from daemon.mouth import Mouth
-from daemon.mute import MuteControl, Sensor
+from daemon.mute import MuteControl
 from daemon.parts import Parts, Settings
 from daemon.playback import Playback
 from daemon.promises import AnswerEvent, EventKind
-from daemon.sensors import Sensors
 from daemon.senses.camera import NoCamera
 from daemon.senses.speaker import FileSpeaker
+from daemon.sensors import Sensors
 from daemon.session import Session
-from daemon.turn import (TURN_SAMPLES, Act, Floor, MicroTurn, Reply, Slots, Task, VideoFrame,
-                         VoiceState)
+from daemon.turn import (
+    TURN_SAMPLES,
+    Act,
+    Floor,
+    MicroTurn,
+    Reply,
+    Slots,
+    Task,
+    VideoFrame,
+    VoiceState,
+)
 from daemon.voice import open_voice
 from daemon.writer import Writer
 
@@ -285,26 +294,6 @@ def test_a_question_that_nobody_answers_expires_aloud():
     world.run()
     assert world.of("answer")[-1].data["status"] == "expired"
     assert "no answer" in world.texts("spoken")[-1]
-
-
-def muted(world: World) -> list[tuple]:
-    return [(e.data["what"], e.data["muted"], e.data["by"]) for e in world.of("mute")]
-
-
-def test_a_spoken_mute_closes_the_device_after_the_reply_and_lifts_by_itself():
-    plan = {3: command("mute_microphone", "mute", "for", "two", "seconds", number=2,
-                       unit="second")}
-    world = World(plan, 40)
-    log: list[str] = []
-    world.control.attach(Sensor.MICROPHONE, lambda: log.append("open"),
-                         lambda: log.append("close"))
-    world.run()
-    assert log == ["close", "open"]
-    assert muted(world) == [("microphone", True, "voice"), ("microphone", False, "timer")]
-    closed, opened = world.of("mute")
-    assert closed.t_s >= world.of("spoken")[0].data["end_s"] - 0.4
-    assert opened.t_s - closed.t_s == pytest.approx(2.0, abs=0.41)
-    assert world.script.turns[closed.turn + 1].state.microphone_muted
 
 
 def test_what_was_heard_before_a_mute_goes_to_nobody():

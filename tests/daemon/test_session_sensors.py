@@ -1,0 +1,57 @@
+"""The loop and its sensors: mutes that wait for no more than they must, and what goes wrong."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from daemon.mute import Reason, Sensor
+from daemon.parts import Settings
+from tests.daemon.test_session import World, command
+
+pytestmark = pytest.mark.unit
+
+
+def muted(world: World) -> list[tuple]:
+    return [(e.data["what"], e.data["muted"], e.data["by"]) for e in world.of("mute")]
+
+
+def test_a_spoken_mute_closes_the_device_after_the_reply_and_lifts_by_itself():
+    plan = {3: command("mute_microphone", "mute", "for", "two", "seconds", number=2,
+                       unit="second")}
+    world = World(plan, 40)
+    log: list[str] = []
+    world.control.attach(Sensor.MICROPHONE, lambda: log.append("open"),
+                         lambda: log.append("close"))
+    world.run()
+    assert log == ["close", "open"]
+    assert muted(world) == [("microphone", True, "voice"), ("microphone", False, "timer")]
+    closed, opened = world.of("mute")
+    assert closed.t_s >= world.of("spoken")[0].data["end_s"] - 0.4
+    assert opened.t_s - closed.t_s == pytest.approx(2.0, abs=0.41)
+    assert world.script.turns[closed.turn + 1].state.microphone_muted
+
+
+def test_a_device_that_takes_its_time_to_close_does_not_hold_up_the_loop():
+    world = World({}, settings=Settings(has_camera=False))
+    closing, closed = threading.Event(), threading.Event()
+
+    def close() -> None:
+        closing.set()
+        closed.wait(10.0)
+
+    world.control.attach(Sensor.CAMERA, lambda: None, close)
+    muting = threading.Thread(target=world.control.mute,
+                              args=([Sensor.CAMERA], Reason.COMMAND, 0.0))
+    muting.start()
+    assert closing.wait(2.0)
+    for _ in range(3):
+        world.session.turn()
+    assert muting.is_alive() and not muted(world)
+    closed.set()
+    muting.join()
+    world.writer.flush()
+    world.session.turn()
+    world.writer.close()
+    assert muted(world) == [("camera", True, "command")]
