@@ -27,11 +27,10 @@ from daemon.acts_check import (
     addressed,
     check,
     command_words,
-    unused,
     waits,
     warm_up,
 )
-from daemon.acts_desk import Desk, Handler, timer_note, unlogged
+from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
     CancelDelegations,
@@ -46,10 +45,13 @@ from daemon.acts_effects import (
     Unmute,
     Volume,
 )
+from daemon.acts_hearing import Hearing
+from daemon.acts_log import LogQueue
+from daemon.acts_outlet import Outlet
 from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, same
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
-from daemon.ledger import Answer, Delegation, Ledger, Said
+from daemon.ledger import Answer, Delegation, Ledger
 from daemon.turn import Act, Floor, VoiceState
 from models import grammar
 
@@ -65,14 +67,10 @@ CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
     "mute_camera": (Unmute("camera"),), "unmute_camera": (Mute("camera"),),
 }
 """How acts on the camera are taken back; after one on the microphone nobody hears a `no`."""
-LOG_WAIT_S = 3.0
-"""A question to the workout log waits so long for what was logged just before it."""
+STRANGER = "not meant for tagalong"
+"""Why an act in somebody else's talk is left."""
 CALLED_S = 0.8
 """After its name tagalong waits so long for the rest before it says "yes?"."""
-TWICE_S = 1.0
-"""The network's own act for words that completed a held one comes at most so long after."""
-USED_S = 9.0
-"""Words are heard no longer than this (`session.RECENT_S`), so used ones are forgotten then."""
 
 
 class Acts:
@@ -91,16 +89,11 @@ class Acts:
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
-        self._held: Held | None = None
-        self._completed_at_s: float | None = None
-        """When an act that was held was judged."""
-        self._used: tuple[str, ...] = ()
-        """Words of acts that are done or were asked about; the newest at `_used_at_s`."""
-        self._used_at_s = 0.0
+        self._hearing = Hearing()
+        self._log = LogQueue(ledger)
+        self._out = Outlet(ledger, governor).out
         self._called_at_s: float | None = None
         """When the name was said and nothing followed yet."""
-        self._waiting: tuple[Delegate, float] | None = None
-        """A question to the workout log that waits, and when it was asked."""
         if governor.quiet and not ledger.book.quiet:
             ledger.change(quiet=True)
         governor.quiet = ledger.book.quiet
@@ -123,32 +116,36 @@ class Acts:
         if act.name not in grammar.ACTS:
             raise ValueError(f"act {act.name!r} is not in models.grammar.ACTS; use weights that "
                              "were trained with this grammar")
-        if not addressed(act, heard, self._ledger, now_s):
-            return [act_note(act, "ignored", "not meant for tagalong")]
+        words = self._hearing.free(heard, now_s)
+        if not addressed(act, words, self._ledger, now_s):
+            return [act_note(act, "ignored", STRANGER)]
         if act.name == grammar.ATTENTION:
             self._called_at_s = now_s
             return []
-        self._called_at_s = self._held = None
-        if now_s - self._used_at_s > USED_S:
-            self._used = ()
-        words = unused(heard, self._used)
-        twice = self._completed_at_s is not None and now_s - self._completed_at_s <= TWICE_S
-        if twice and not words:
+        self._called_at_s = None
+        self._hearing.drop()
+        if self._hearing.repeated(words, now_s):
             return []
+        emitted = Held(act, words, now_s, now_s)
         if waits(act, command_words(words), self._threshold):
-            self._held = Held(act, words, now_s, now_s)
+            self._hearing.hold(emitted)
             return []
-        return self._judge(act, words, now_s)
+        return self._judge(emitted, act, now_s)
 
-    def _judge(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Do an act, read it back, ask for what is missing, or leave it."""
+    def _judge(self, emitted: Held, act: Act, now_s: float) -> list[Effect]:
+        """Do what has become of an act, read it back, ask for what is missing, or leave it."""
+        words, at_s = emitted.words, emitted.at_s
         verdict = check(act, command_words(words), self._threshold, self._unheard_threshold)
+        # A set makes `stop` meant for tagalong, not the timer that the words turn out to be.
+        if (verdict.act.name != emitted.act.name
+                and not addressed(verdict.act, words, self._ledger, at_s)):
+            return [act_note(verdict.act, "ignored", STRANGER)]
         asked = self._read_back
         if asked is not None and same(asked.act, verdict.act):
             verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
         if verdict.decision is Decision.IGNORE:
             return [act_note(act, "ignored", verdict.reason)]
-        self._used, self._used_at_s = self._used + words, now_s
+        self._hearing.use(words, now_s)
         self._ledger.exchanged(now_s)
         if verdict.decision is Decision.READ_BACK:
             return self._ask(verdict, now_s)
@@ -159,29 +156,21 @@ class Acts:
     @property
     def holding(self) -> bool:
         """Whether an act waits for the rest of its command."""
-        return self._held is not None
+        return self._hearing.holding
 
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         completes an act that is held, or whose missing value was asked for."""
         if words:
             self._called_at_s = None
-        if self._held is not None:
-            return self._hold(self._held, words, now_s)
+        if self._hearing.holding:
+            held = self._hearing.completed(words, now_s)
+            return self._judge(held, held.settled(), now_s) if held else []
         wanted = self._wanted
         if wanted is None or now_s <= wanted.asked_at_s:
             return []
         act = wanted.hear(words)
         return [] if act is None else self._do(act, wanted.words + wanted.answer, now_s)
-
-    def _hold(self, held: Held, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Let a held act hear on; judge it once its command is complete or does not come."""
-        if now_s > held.at_s:  # the words of its own micro-turn it has
-            held.hear(words, now_s)
-        if not held.ready(now_s):
-            return []
-        self._held, self._completed_at_s = None, now_s
-        return self._judge(held.settled(), held.words, now_s)
 
     def counted(self, n: int, now_s: float) -> list[Effect]:
         """n repetitions were completed in this micro-turn."""
@@ -214,7 +203,7 @@ class Acts:
                              for t in ledger.tick(now_s)]
         out += acts_due.beats(ledger, now_s)
         timers = acts_due.release_timers(ledger, now_s, asked)
-        out += self._expire(now_s) + self._log(now_s)
+        out += self._expire(now_s) + self._log.due(now_s)
         out = self._out(out + timers, (), now_s, wearer_speaking)
         if not timers:
             answer = acts_due.next_answer(ledger, now_s, asked, wearer_speaking)
@@ -269,7 +258,7 @@ class Acts:
             self._undo = Undo(before, after, now_s, back)
         self._governor.quiet = after.quiet
         note = act_note(act, "done") if effects else act_note(act, "ignored", "nothing to do")
-        return [note, *self._out(self._hold_back(effects, now_s), words, now_s)]
+        return [note, *self._out(self._log.hold_back(effects, now_s), words, now_s)]
 
     def _yes(self, act: Act, now_s: float) -> list[Effect]:
         asked = self._read_back
@@ -295,7 +284,7 @@ class Acts:
     def _never_mind(self, desk: Desk) -> list[Effect]:
         """Stop talking, and forget what was asked; else take back the last act."""
         effects: list[Effect] = [Stop()] if self._ledger.spoken_over(desk.now_s) else []
-        self._waiting = None
+        self._log.drop()
         dropped = acts_voice.drop_requests(desk)
         if effects or dropped:
             return effects + dropped
@@ -345,27 +334,6 @@ class Acts:
         self._drop_questions()
         return [act_note(asked.act, "ignored", "nobody answered the question")]
 
-    def _hold_back(self, effects: list[Effect], now_s: float) -> list[Effect]:
-        """A question to the workout log must not overtake what was logged with it."""
-        ask = effects[-1] if effects else None
-        if not isinstance(ask, Delegate) or ask.kind != "workout_log":
-            return effects
-        if len(effects) == 1 and not any(d.silent for d in self._ledger.book.delegations):
-            return effects
-        self._waiting = (ask, now_s)
-        return effects[:-1]
-
-    def _log(self, now_s: float) -> list[Effect]:
-        """Sets that can no longer be taken back go to the workout log."""
-        out = unlogged(self._ledger, now_s - UNDO_S)
-        if self._waiting is not None:
-            ask, asked_at_s = self._waiting
-            logging = any(d.silent for d in self._ledger.book.delegations)
-            if now_s > asked_at_s and (not logging or now_s - asked_at_s >= LOG_WAIT_S):
-                self._waiting = None
-                out.append(ask)
-        return out
-
     def _speak(self, answer: Answer, now_s: float) -> list[Effect]:
         """Release an answer; `say_again` then repeats all of it."""
         out = self._out(acts_due.sentences(answer), answer.words, now_s)
@@ -373,30 +341,3 @@ class Acts:
         if said is not None:
             self._ledger.said = replace(said, text=" ".join(answer.sentences))
         return out
-
-    def _out(self, effects: Sequence[Effect], words: tuple[str, ...], now_s: float,
-             wearer_speaking: bool = False) -> list[Effect]:
-        """Ask the governor about every sentence and remember why it was said."""
-        out: list[Effect] = []
-        for effect in effects:
-            if isinstance(effect, Say):
-                allowed, reason = self._governor.allow(effect, now_s, wearer_speaking)
-                if not allowed:
-                    out += _withheld(effect, reason)
-                    continue
-                self._remember(effect, words, now_s)
-            out.append(effect)
-        return out
-
-    def _remember(self, say: Say, words: tuple[str, ...], now_s: float) -> None:
-        said = Said(say.text, say.kind, say.cause, acts_company.because(say, words), now_s)
-        self._ledger.voiced = said
-        if say.kind != "count" and say.cause not in ("act:say_again", "act:why"):
-            self._ledger.said = said
-
-
-def _withheld(say: Say, reason: str) -> list[Effect]:
-    """The event for something unasked; the numbers of a quiet set need none."""
-    if not say.unasked:
-        return []
-    return [Note("withheld", say.text, {"cause": say.cause, "reason": reason})]

@@ -97,7 +97,8 @@ def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
 def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) -> bool:
     """Whether the words and the moment bear out that the act was meant for tagalong.
 
-    The network has judged this already; somebody else's sentence must pass both.
+    The network has judged this already; somebody else's sentence must pass both. `heard`: words
+    that no earlier act was about; where there are none, only the network can tell.
     """
     if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
         return True

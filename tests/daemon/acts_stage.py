@@ -36,9 +36,11 @@ BUSY = Book(
 class Stage:
     """Acts with a ledger, and the session's clock, moved by micro-turns."""
 
-    def __init__(self, book: Book = EMPTY, **governor) -> None:
+    def __init__(self, book: Book = EMPTY, addressing: Addressing = Addressing.OPEN,
+                 **governor) -> None:
+        """`addressing`: OPEN where whom words are meant for is not the subject."""
         self.now_s = 10.0
-        self.ledger = Ledger(self.wall, book=book, addressing=Addressing.OPEN)
+        self.ledger = Ledger(self.wall, book=book, addressing=addressing)
         self.governor = Governor(**governor)
         self.acts = Acts(self.ledger, self.governor, battery=lambda: 83)
         self._heard: list[tuple[float, str]] = []
