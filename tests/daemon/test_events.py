@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,11 +107,16 @@ def test_value_that_json_cannot_hold_is_refused(tmp_path) -> None:
     log.close()
 
 
+@functools.cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file's source."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def nodes(folder: Path = SOURCE) -> Iterator[tuple[Path, ast.AST]]:
     """Everything in the source of a folder, with its file."""
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield path, node
+        yield from ((path, node) for node in parsed(path))
 
 
 def literal_events(folder: Path = SOURCE) -> list[tuple[str, str, set[str]]]:
