@@ -17,7 +17,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS,
+from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SLOTS, VIDEO_SLOTS,
                            WEIGHTS, ModelConfig)
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
@@ -46,7 +46,7 @@ def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, ...]:
     return (
         torch.zeros(1, CONTEXT_FRAMES + 8, 80, dtype=torch.int64),
         torch.zeros(1, VIDEO_SLOTS, PATCH),
-        torch.zeros(1, SIMILARITY_SLOTS, SIMILARITY),
+        torch.zeros(1, SIMILARITY_ROWS, SIMILARITY),
         torch.zeros(1, len(STATE_FIELDS), dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64),
         torch.ones(1, SLOTS), torch.zeros(ring), torch.zeros(ring),
         torch.zeros(SLOTS, config.ring_rows), torch.ones(angles), torch.zeros(angles),
@@ -124,8 +124,9 @@ def main() -> None:
                         default=(known or ModelConfig()).counter)
     parser.add_argument("--no-pictures", action="store_true")
     options = parser.parse_args()
-    config = replace(ModelConfig(), counter=options.counter, pictures=not options.no_pictures, heard_bias=options.heard_bias,
-                     act_bias=options.act_bias, floor_bias=options.floor_bias)
+    config = replace(ModelConfig(), counter=options.counter, pictures=not options.no_pictures,
+                     heard_bias=options.heard_bias, act_bias=options.act_bias,
+                     floor_bias=options.floor_bias)
     export(load(options.weights, config), options.to)
 
 

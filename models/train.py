@@ -44,9 +44,8 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)
 
 
-HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 0.5}
-VIDEO_WEIGHT = 5.0
-"""The gradient of a batch of clips is then as long as that of a batch of sound."""
+HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
+VIDEO_WEIGHT = 2.0
 SLOT_SHARE = 0.2
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
@@ -102,6 +101,17 @@ def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
                                  "count": int(rng.integers(0, 12))}) for _ in range(n)]
     return (torch.tensor(rows)[:, None].expand(-1, TURNS, -1),
             torch.zeros(n, TURNS, 4, dtype=torch.int64))
+
+
+def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
+    """In place: some cameras are off, some frames do not come."""
+    rows, mask = clips["similarity"], clips["mask"]
+    off = rng.random(len(rows)) < 0.15
+    rows[off], mask[off] = 0.0, 0.0
+    missing = rng.random(mask.shape) < 0.02
+    rows[missing], mask[missing] = 0.0, 0.0
+    single = rng.random(mask.shape) < 0.03
+    rows[single, 1] = rows[single, 0]
 
 
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
@@ -213,32 +223,37 @@ class Trainer:
             x = pictures.reshape(*shape, 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
             x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
             patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
+        else:
+            camera_faults(self.rng, clips)
         return to_tensors(clips, self.device), patches
 
+    def _clips_alone(self, n: int, rgb: bool) -> Tensor:
+        """Loss of n clips without sound."""
+        clips, patches = self._clips(n, rgb)
+        rows, previous = idle_inputs(self.rng, n)
+        out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
+                           clips["similarity"], patches)
+        return sum(video_losses(out["reps"], clips).values())
+
     def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of this step's batch: sound, now and then clips alone (twice as many for the same
-        time), every eighth step both together, some of the clips with pictures."""
-        k, n = self.since_start, self.options.batch
-        if self.video is not None and k % 300 == 0:
-            self.video.refresh()
-        every = self.options.clips_every
-        if self.video is not None and every and k % every == 0:
-            pictures = k % self.options.pictures_every == 0
-            clips, patches = self._clips(2 if pictures else 2 * n, pictures)
-            rows, previous = idle_inputs(self.rng, len(clips["mask"]))
-            out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
-                               clips["similarity"], patches)
-            return video_losses(out["reps"], clips), {}
-        clips = self._clips(n)[0] if self.video is not None and k % 8 == 2 else None
+        """Losses of this step's streams of sound. Each also shows a clip, which costs nothing;
+        now and then a batch of clips alone is added, some of them with pictures."""
+        k, n, every = self.since_start, self.options.batch, self.options.clips_every
         raw = self.streams.batch(n, self.first)
         previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
         b = to_tensors(raw, self.device)
         self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
-        out, phones = self._run(b["levels"], b["state"], previous,
-                                clips["similarity"] if clips else None)
-        losses = speech_losses(out, phones.float(), b)
-        if clips:
-            losses |= video_losses(out["reps"], clips)
+        if self.video is None:
+            out, phones = self._run(b["levels"], b["state"], previous)
+            return speech_losses(out, phones.float(), b), self._accuracy(out, b)
+        if k % 300 == 0:
+            self.video.refresh()
+        clips = self._clips(n)[0]
+        out, phones = self._run(b["levels"], b["state"], previous, clips["similarity"])
+        losses = speech_losses(out, phones.float(), b) | video_losses(out["reps"], clips)
+        if every and k % every == 0:
+            pictures = k % self.options.pictures_every == 0
+            losses["alone"] = self._clips_alone(2 if pictures else self.options.clips, pictures)
         return losses, self._accuracy(out, b)
 
     def _run(self, *inputs) -> tuple[dict[str, Tensor], Tensor | None]:
@@ -315,7 +330,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--reuse", type=float, default=3.0)
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--clips-every", type=int, default=4, help="steps; 0: never alone")
+    parser.add_argument("--clips", type=int, default=16, help="clips in a batch without sound")
+    parser.add_argument("--clips-every", type=int, default=2, help="steps; 0: never alone")
     parser.add_argument("--pictures-every", type=int, default=60)
     parser.add_argument("--report", type=int, default=20)
     options = parser.parse_args(arguments)
