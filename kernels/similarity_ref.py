@@ -63,14 +63,27 @@ def gray_cells(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(quadrants).reshape(*lead, 4, _QUADRANT)
 
 
-def _normalise(quadrants: np.ndarray, existing: np.ndarray) -> np.ndarray:
+def _rows(quadrants: np.ndarray, existing: np.ndarray) -> np.ndarray:
     """(n, 80, 4) distances with zeros where missing -> (n, 400); existing: (n,) lags that exist."""
     distances = np.empty((len(quadrants), REGIONS, LAGS), np.float32)
     distances[:, 1:] = quadrants.swapaxes(1, 2)
     distances[:, 0] = distances[:, 1:].mean(axis=1)
+    return normalise(distances, existing)
+
+
+def normalise(distances: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """Divide (n, 5, 80) gray-level distances, zero where missing, in place by their own means;
+    existing: (n,) lags that exist. Returns (n, 400)."""
     mean = distances.sum(axis=2) / np.maximum(existing, 1)[:, None]
     distances /= (mean + FLOOR)[:, :, None]
-    return distances.reshape(len(quadrants), ROW)
+    return distances.reshape(len(distances), ROW)
+
+
+def gray_levels(rows: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """Inverse of `normalise`: (n, 400) rows -> (n, 5, 80) distances in gray levels."""
+    rows = rows.reshape(len(rows), REGIONS, LAGS)
+    share = rows.sum(axis=2) / np.maximum(existing, 1)[:, None]
+    return rows * (FLOOR / np.maximum(1 - share, 1e-3))[:, :, None]
 
 
 class Similarity:
@@ -98,7 +111,7 @@ class Similarity:
         quadrants[existing:] = 0.0
         self._ring[slot] = cells
         self._pushed += 1
-        return _normalise(quadrants[None], np.array([existing], np.float32))[0]
+        return _rows(quadrants[None], np.array([existing], np.float32))[0]
 
     def reset(self) -> None:
         """Forget all frames, as after a cut of the stream."""
@@ -128,4 +141,4 @@ def similarity_rows(frames: np.ndarray) -> np.ndarray:
     quadrants = np.zeros((n, LAGS, 4), np.float32)
     for lag in range(1, min(LAGS, n - 1) + 1):
         quadrants[lag:, lag - 1] = np.abs(cells[lag:] - cells[:-lag]).mean(axis=2)
-    return _normalise(quadrants, np.minimum(np.arange(n), LAGS).astype(np.float32))
+    return _rows(quadrants, np.minimum(np.arange(n), LAGS).astype(np.float32))

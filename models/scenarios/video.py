@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable
 import cv2
 import numpy as np
 
-from kernels.similarity_ref import FLOOR, LAGS, REGIONS, ROW, similarity_rows
+from kernels.similarity_ref import LAGS, ROW, gray_levels, normalise, similarity_rows
 from models.scenarios import motion, things
 from models.scenarios.figures import EXERCISES, Layer, person
 from models.scenarios.motion import FPS, Camera, Motion
@@ -247,7 +247,8 @@ def vary(rng: np.random.Generator, part: dict[str, np.ndarray]) -> dict[str, np.
     """
     rows, turns = part["similarity"], len(part["mask"])
     n = turns * FRAMES_A_TURN
-    distance = _distances(rows.reshape(n, REGIONS, LAGS).astype(np.float32))
+    existing = np.minimum(np.arange(n), LAGS)
+    distance = gray_levels(rows.reshape(n, ROW).astype(np.float32), existing)
     if rng.random() < 0.5:
         distance = distance[:, MIRRORED]
     speed = float(rng.uniform(0.62, 1.0)) if rng.random() < 0.5 else 1.0
@@ -258,22 +259,9 @@ def vary(rng: np.random.Generator, part: dict[str, np.ndarray]) -> dict[str, np.
     moved = _played(distance, at, speed) if back or speed < 1 else distance
     moved = moved * float(np.exp(rng.uniform(-0.7, 0.5)))
     moved += np.abs(rng.normal(0, rng.uniform(0, 0.25), moved.shape)) * (moved > 0)
-    out = {**part, "similarity": _normalised(moved).reshape(turns, FRAMES_A_TURN, ROW)}
+    varied = normalise(moved, existing).reshape(turns, FRAMES_A_TURN, ROW)
+    out = {**part, "similarity": varied.astype(np.float16)}
     return out | _played_truth(part, at[FRAMES_A_TURN - 1 :: FRAMES_A_TURN], speed, back)
-
-
-def _distances(rows: np.ndarray) -> np.ndarray:
-    """Undo the normalisation of (n, 5, 80) rows: gray levels, 0 at lags that do not exist."""
-    existing = np.clip(np.arange(len(rows)), 1, LAGS)[:, None]
-    share = rows.sum(2) / existing
-    return rows * (FLOOR / np.maximum(1 - share, 1e-3))[:, :, None]
-
-
-def _normalised(distance: np.ndarray) -> np.ndarray:
-    """As `kernels.similarity_ref` divides rows, (n, 5, 80) float16."""
-    existing = np.clip(np.arange(len(distance)), 1, LAGS)[:, None]
-    mean = distance.sum(2) / existing
-    return (distance / (mean + FLOOR)[:, :, None]).astype(np.float16)
 
 
 def _played(distance: np.ndarray, at: np.ndarray, speed: float) -> np.ndarray:
