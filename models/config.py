@@ -17,8 +17,9 @@ CONTEXT_FRAMES = 4
 SLOT_TIMES = (0.0, 1.0, 2.0, 3.0) + (2.0,) * VIDEO_SLOTS + (3.5,)
 """When each slot is, in audio slots of 50 ms from the beginning of its micro-turn: what RoPE turns
 by. Sound that follows sound is then always one step apart, also across micro-turns."""
-SIMILARITY_ROWS, SIMILARITY = 2, 400
-"""Video frames of a micro-turn with a row of self-similarity, and its length."""
+SIMILARITY_ROWS, SIMILARITY = 3, 400
+"""Rows of self-similarity of a micro-turn, one for each of its two frames and the trend, and their
+length."""
 PATCH = 40 * 40 * 3
 
 

@@ -159,7 +159,7 @@ class InteractionNet(nn.Module):
         return (now + self.context(before)).reshape(b, n // 8, AUDIO_SLOTS, -1)
 
     def embed_state(self, state: Tensor, previous: Tensor, similarity: Tensor | None) -> Tensor:
-        """state rows (B, T, 15), previous outputs (B, T, 4), similarity (B, T, 2, 400), all zero
+        """state rows (B, T, 15), previous outputs (B, T, 4), similarity (B, T, 3, 400), all zero
         where no frame was seen, or None -> (B, T, 1, C)."""
         bag = self.state(state).sum(-2) + self.previous(previous + self.previous_offsets).sum(-2)
         if similarity is not None:
@@ -180,7 +180,7 @@ class InteractionNet(nn.Module):
         """A whole training sequence.
 
         levels (B, T, 8, 80) or None, state (B, T, 15), previous (B, T, 4), similarity
-        (B, T, 2, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
+        (B, T, 3, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
         frame. Returns the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None
         without sound.
         """
@@ -226,7 +226,7 @@ class InteractionNet(nn.Module):
              cos, sin) -> tuple[Tensor, ...]:
         """One micro-turn against the ring; nothing is written in place.
 
-        levels (1, 4 + 8, 80), patches (1, 12, 4800), similarity (1, 2, 400), zero without a frame,
+        levels (1, 4 + 8, 80), patches (1, 12, 4800), similarity (1, 3, 400), zero without a frame,
         state (1, 15), previous (1, 4), present (1, S) with 1 for filled slots, ring_k and ring_v
         (L, 1, H, R, D), mask (S, R) additive for ring rows, cos and sin (S, D/2). Returns each
         head's logits (1, n) and the new keys and values (L, 1, H, S, D), keys rotated at their

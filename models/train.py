@@ -45,7 +45,7 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
-VIDEO_WEIGHT = 2.0
+VIDEO_WEIGHT = 5.0
 SLOT_SHARE = 0.2
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
@@ -111,7 +111,7 @@ def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> Non
     missing = rng.random(mask.shape) < 0.02
     rows[missing], mask[missing] = 0.0, 0.0
     single = rng.random(mask.shape) < 0.03
-    rows[single, 1] = rows[single, 0]
+    rows[single, 0] = rows[single, 1]
 
 
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:

@@ -63,8 +63,8 @@ class StepInputs:
     """(4 + 8, 80) uint8, dMel levels of eight audio frames and of the four before."""
     patches: np.ndarray | None
     """(12, 4800) float32, None without a video frame."""
-    similarity: np.ndarray
-    """(n, 400) float32, n from 0 to 2 video frames."""
+    similarity: np.ndarray | None
+    """(3, 400) float32, rows of two video frames and the trend, None without a frame."""
     state: np.ndarray
     """(15,) int64, rows of the state table."""
     previous: np.ndarray
@@ -120,9 +120,7 @@ class Feed:
         self.present[0, AUDIO_SLOTS:-1] = inputs.patches is not None
         if inputs.patches is not None:
             self.patches[0] = inputs.patches
-        # the newest row stands for a frame that did not come; without any there is nothing seen
-        self.similarity[0] = inputs.similarity[-1] if len(inputs.similarity) else 0.0
-        self.similarity[0, : len(inputs.similarity)] = inputs.similarity
+        self.similarity[0] = 0.0 if inputs.similarity is None else inputs.similarity
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name of the graph's input -> the array."""

@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable
 import cv2
 import numpy as np
 
-from kernels.similarity_ref import LAGS, ROW, gray_levels, normalise, similarity_rows
+from kernels.similarity_ref import LAGS, ROW, gray_levels, normalise, similarity_rows, trends
 from models.scenarios import motion, things
 from models.scenarios.figures import EXERCISES, Layer, person
 from models.scenarios.motion import FPS, Camera, Motion
@@ -264,6 +264,14 @@ def vary(rng: np.random.Generator, part: dict[str, np.ndarray]) -> dict[str, np.
     return out | _played_truth(part, at[FRAMES_A_TURN - 1 :: FRAMES_A_TURN], speed, back)
 
 
+def with_trend(rows: np.ndarray) -> np.ndarray:
+    """(turns, 2, 400) rows of a clip -> (turns, 3, 400) float32, the trend beside them."""
+    rows = rows.astype(np.float32)
+    flat = rows.reshape(-1, ROW)
+    trend = trends(gray_levels(flat, np.minimum(np.arange(len(flat)), LAGS)))
+    return np.concatenate([rows, trend[FRAMES_A_TURN - 1 :: FRAMES_A_TURN, None]], 1)
+
+
 def _played(distance: np.ndarray, at: np.ndarray, speed: float) -> np.ndarray:
     """Distances when frame k shows the moment at[k] (frames of the old clip), (n, 5, 80)."""
     n = len(at)
@@ -318,8 +326,9 @@ class ShardClips:
     def batch(
         self, rng: np.random.Generator, n: int, turns: int = 100, rgb: bool = False
     ) -> dict[str, np.ndarray]:
-        """As `VideoClips.batch` without `ends`, drawn from the shards and varied; `turns` at most
-        what they hold. With pictures the clips are as rendered.
+        """As `VideoClips.batch` without `ends`, drawn from the shards and varied, similarity
+        (n, turns, 3, 400) with the trend; `turns` at most what they hold. With pictures the clips
+        are as rendered.
 
         Raises FileNotFoundError when there is no shard yet.
         """
@@ -336,6 +345,7 @@ class ShardClips:
             if not rgb:
                 del part["ends"]  # a varied clip keeps active, phase and rate
                 part = vary(rng, part)
+            part["similarity"] = with_trend(part["similarity"])
             parts.append(part | ({"patches_rgb": pictures[i, :turns]} if rgb else {}))
         return {key: np.stack([part[key] for part in parts]) for key in parts[0]}
 

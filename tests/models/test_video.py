@@ -103,7 +103,7 @@ def test_shards_come_back_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shards = ShardClips(tmp_path)
     assert shards.refresh() == 6
     batch = shards.batch(np.random.default_rng(0), 5, turns=8, rgb=True)
-    assert batch["similarity"].shape == (5, 8, 2, 400)
+    assert batch["similarity"].shape == (5, 8, 3, 400)
     assert batch["patches_rgb"].shape == (5, 8, 120, 160, 3)
     fresh = similarity_rows(batch["patches_rgb"][0][:1])
     np.testing.assert_array_equal(batch["similarity"][0, 0, 0], fresh[0].astype(np.float16))
