@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import batches, tokens
-from models.config import SLOTS, VIDEO_SLOTS, WEIGHTS, ModelConfig
-from models.model import OUTPUT_HEADS, InteractionNet
+from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.model import InteractionNet
 from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
 from models.tokens import SLOT_HEADS
@@ -45,7 +45,8 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
-VIDEO_WEIGHT = 5.0
+VIDEO_WEIGHT = 2.0
+"""Of all losses of counting beside those of speech; see --video-weight."""
 SLOT_SHARE = 0.2
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
@@ -80,8 +81,9 @@ def speech_losses(out: dict[str, Tensor], phones: Tensor,
     return losses
 
 
-def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of active, phase and log rate; reps (B, T, 4)."""
+def video_losses(reps: Tensor, v: dict[str, Tensor],
+                 weight: float = VIDEO_WEIGHT) -> dict[str, Tensor]:
+    """Losses of active, phase and log rate, each times weight; reps (B, T, 4)."""
     active, mask = v["active"], v["mask"]
     phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
     off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
@@ -91,7 +93,7 @@ def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
         "phase": (off * active).sum() / active.sum().clamp(min=1),
         "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
     }
-    return {name: VIDEO_WEIGHT * loss for name, loss in losses.items()}
+    return {name: weight * loss for name, loss in losses.items()}
 
 
 def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
@@ -227,13 +229,16 @@ class Trainer:
             camera_faults(self.rng, clips)
         return to_tensors(clips, self.device), patches
 
+    def _video_losses(self, out: dict[str, Tensor], clips: dict[str, Tensor]) -> dict[str, Tensor]:
+        return video_losses(out["reps"], clips, self.options.video_weight)
+
     def _clips_alone(self, n: int, rgb: bool) -> Tensor:
         """Loss of n clips without sound."""
         clips, patches = self._clips(n, rgb)
         rows, previous = idle_inputs(self.rng, n)
         out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
                            clips["similarity"], patches)
-        return sum(video_losses(out["reps"], clips).values())
+        return sum(self._video_losses(out, clips).values())
 
     def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Losses of this step's streams of sound. Each also shows a clip, which costs nothing;
@@ -250,7 +255,7 @@ class Trainer:
             self.video.refresh()
         clips = self._clips(n)[0]
         out, phones = self._run(b["levels"], b["state"], previous, clips["similarity"])
-        losses = speech_losses(out, phones.float(), b) | video_losses(out["reps"], clips)
+        losses = speech_losses(out, phones.float(), b) | self._video_losses(out, clips)
         if every and k % every == 0:
             pictures = k % self.options.pictures_every == 0
             losses["alone"] = self._clips_alone(2 if pictures else self.options.clips, pictures)
@@ -333,6 +338,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=16, help="clips in a batch without sound")
     parser.add_argument("--clips-every", type=int, default=2, help="steps; 0: never alone")
     parser.add_argument("--pictures-every", type=int, default=60)
+    parser.add_argument("--video-weight", type=float, default=VIDEO_WEIGHT,
+                        help="of the losses of counting beside those of speech (%(default)s)")
     parser.add_argument("--report", type=int, default=20)
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -340,5 +347,4 @@ def parse(arguments=None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    assert SLOTS and OUTPUT_HEADS
     train(parse())
