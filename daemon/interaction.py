@@ -17,7 +17,7 @@ from daemon.engines.base import Engine, StepInputs, StepOutputs
 from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task
 from kernels.dmel_ref import MELS, Dmel
 from kernels.patches_ref import patches
-from kernels.similarity_ref import ROW, Similarity
+from kernels.similarity_ref import Similarity
 from models import tokens
 from models.baseline_counter import BaselineCounter
 from models.config import CONTEXT_FRAMES
@@ -32,7 +32,6 @@ _HEADS_OF = {
 _SILENT = (0, 0, 0, 0)
 """Outputs of a micro-turn in which nothing happened: heard, heard, act, floor."""
 _NO_SOUND = np.zeros((CONTEXT_FRAMES, MELS), np.uint8)
-_NO_ROWS = np.zeros((0, ROW), np.float32)
 
 
 class Model(Protocol):
@@ -74,11 +73,11 @@ class InteractionModel:
         Raises:
             ValueError: sound or a frame has another shape or type than `MicroTurn` says.
         """
-        inputs = self._inputs(turn)
-        outputs = self.engine.step(inputs)
+        rows = [self._similarity.push(frame.rgb) for frame in turn.frames[:2]]
+        outputs = self.engine.step(self._inputs(turn, rows))
         heads = self._choose(outputs)
         self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
-        active, rate_hz, counted = self._repetitions(outputs.reps, inputs.similarity, turn.state)
+        active, rate_hz, counted = self._repetitions(outputs.reps, rows, turn.state)
         return Reply(
             turn.index,
             tuple(self._words.push(self._previous[:2])),
@@ -89,15 +88,15 @@ class InteractionModel:
             rate_hz,
         )
 
-    def _inputs(self, turn: MicroTurn) -> StepInputs:
-        frames = turn.frames[:2]
+    def _inputs(self, turn: MicroTurn, rows: list[np.ndarray]) -> StepInputs:
         levels = np.concatenate([self._context, self._dmel.push(turn.audio)])
         self._context = levels[-CONTEXT_FRAMES:]
-        rows = [self._similarity.push(frame.rgb) for frame in frames]
+        seen = bool(turn.frames)
         return StepInputs(
             levels=levels,
-            patches=patches(frames[0].rgb) if frames and self.engine.spec.pictures else None,
-            similarity=np.stack(rows) if rows else _NO_ROWS,
+            patches=patches(turn.frames[0].rgb) if seen and self.engine.spec.pictures else None,
+            # a single frame stands for both
+            similarity=np.stack([rows[0], rows[-1], self._similarity.trend]) if seen else None,
             state=np.array(tokens.encode_state(vars(turn.state)), np.int64),
             previous=np.array(self._previous, np.int64),
         )
@@ -110,7 +109,7 @@ class InteractionModel:
         return {name: choose(logits, bias.get(name, 0.0))
                 for name, logits in outputs.logits.items()}
 
-    def _repetitions(self, reps: np.ndarray, rows: np.ndarray,
+    def _repetitions(self, reps: np.ndarray, rows: list[np.ndarray],
                      state: State) -> tuple[float, float, int]:
         """Probability of active, rate in hertz and repetitions completed now."""
         logit, cosine, sine, log_rate = (float(v) for v in reps)

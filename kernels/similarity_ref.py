@@ -13,6 +13,8 @@ Conventions
 - Each region is divided by its own mean over the lags that exist, plus `FLOOR`: without the floor
   the noise of a still picture would be blown up to the size of real motion.
 - Lags before the first frame are exactly 0; a real distance of 0 can only come from equal frames.
+- The trend is the mean of the distances over the last frames, lag by lag: where in the cycle a
+  picture is averages out and the dip at one period stays.
 
 Source: temporal self-similarity for counting, Dwibedi et al. 2020 (RepNet, arXiv 2006.15418);
 made causal and without learned features here.
@@ -32,6 +34,8 @@ REGIONS = 5
 """Whole picture and four quadrants."""
 ROW = REGIONS * LAGS
 """Length of the vector for one frame."""
+TREND = 30
+"""Frames over which the trend is averaged."""
 FLOOR = 0.5
 """Gray levels added to the mean distance before dividing; about the noise of a cell."""
 
@@ -63,14 +67,44 @@ def gray_cells(rgb: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(quadrants).reshape(*lead, 4, _QUADRANT)
 
 
-def _normalise(quadrants: np.ndarray, existing: np.ndarray) -> np.ndarray:
-    """(n, 80, 4) distances with zeros where missing -> (n, 400); existing: (n,) lags that exist."""
+def _regions(quadrants: np.ndarray) -> np.ndarray:
+    """(n, 80, 4) distances of the quadrants -> (n, 5, 80), the whole picture first."""
     distances = np.empty((len(quadrants), REGIONS, LAGS), np.float32)
     distances[:, 1:] = quadrants.swapaxes(1, 2)
     distances[:, 0] = distances[:, 1:].mean(axis=1)
+    return distances
+
+
+def normalise(distances: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """Divide (n, 5, 80) gray-level distances, zero where missing, in place by their own means;
+    existing: (n,) lags that exist. Returns (n, 400)."""
     mean = distances.sum(axis=2) / np.maximum(existing, 1)[:, None]
     distances /= (mean + FLOOR)[:, :, None]
-    return distances.reshape(len(quadrants), ROW)
+    return distances.reshape(len(distances), ROW)
+
+
+def gray_levels(rows: np.ndarray, existing: np.ndarray) -> np.ndarray:
+    """Inverse of `normalise`: (n, 400) rows -> (n, 5, 80) distances in gray levels."""
+    rows = rows.reshape(len(rows), REGIONS, LAGS)
+    share = rows.sum(axis=2) / np.maximum(existing, 1)[:, None]
+    return rows * (FLOOR / np.maximum(1 - share, 1e-3))[:, :, None]
+
+
+def _average(trend: np.ndarray, distances: np.ndarray, pushed: int) -> None:
+    """Move the trend (5, 80) in place by a frame's distances; pushed: frames before it. A mean of
+    all frames at first, of about the last `TREND` later."""
+    existing = min(pushed, LAGS)
+    weight = 1.0 / np.clip(pushed - np.arange(existing), 1, TREND)
+    trend[:, :existing] += weight * (distances[:, :existing] - trend[:, :existing])
+
+
+def trends(distances: np.ndarray) -> np.ndarray:
+    """Trend of every frame from (n, 5, 80) distances in gray levels: (n, 400) float32."""
+    trend, out = np.zeros((REGIONS, LAGS), np.float32), np.empty(distances.shape, np.float32)
+    for pushed, frame in enumerate(distances):
+        _average(trend, frame, pushed)
+        out[pushed] = trend
+    return normalise(out, np.minimum(np.arange(len(out)), LAGS))
 
 
 class Similarity:
@@ -85,6 +119,7 @@ class Similarity:
         self._ring = np.zeros((LAGS, 4, _QUADRANT), np.float32)
         self._scratch = np.empty_like(self._ring)
         self._by_lag = (-1 - np.arange(LAGS)[None, :] + np.arange(LAGS)[:, None]) % LAGS
+        self._trend = np.zeros((REGIONS, LAGS), np.float32)
         self._pushed = 0
 
     def push(self, rgb: np.ndarray) -> np.ndarray:
@@ -97,17 +132,27 @@ class Similarity:
         existing = min(self._pushed, LAGS)
         quadrants[existing:] = 0.0
         self._ring[slot] = cells
+        distances = _regions(quadrants[None])
+        _average(self._trend, distances[0], self._pushed)
         self._pushed += 1
-        return _normalise(quadrants[None], np.array([existing], np.float32))[0]
+        return normalise(distances, np.array([existing]))[0]
+
+    @property
+    def trend(self) -> np.ndarray:
+        """The trend up to the newest frame, (400,) float32, divided like a row."""
+        existing = min(max(self._pushed - 1, 0), LAGS)
+        return normalise(self._trend[None].copy(), np.array([existing]))[0]
 
     def reset(self) -> None:
         """Forget all frames, as after a cut of the stream."""
         self._ring[:] = 0.0
+        self._trend[:] = 0.0
         self._pushed = 0
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that `set_state` needs to go on, as owned arrays."""
-        return {"ring": self._ring.copy(), "pushed": np.array(self._pushed, np.int64)}
+        return {"ring": self._ring.copy(), "trend": self._trend.copy(),
+                "pushed": np.array(self._pushed, np.int64)}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `get_state`. Raises ValueError when the ring has another shape."""
@@ -115,6 +160,7 @@ class Similarity:
         if ring.shape != self._ring.shape:
             raise ValueError(f"similarity state has ring {ring.shape}, need {self._ring.shape}")
         self._ring[:] = ring
+        self._trend[:] = state["trend"]
         self._pushed = int(state["pushed"])
 
 
@@ -128,4 +174,4 @@ def similarity_rows(frames: np.ndarray) -> np.ndarray:
     quadrants = np.zeros((n, LAGS, 4), np.float32)
     for lag in range(1, min(LAGS, n - 1) + 1):
         quadrants[lag:, lag - 1] = np.abs(cells[lag:] - cells[:-lag]).mean(axis=2)
-    return _normalise(quadrants, np.minimum(np.arange(n), LAGS).astype(np.float32))
+    return normalise(_regions(quadrants), np.minimum(np.arange(n), LAGS))

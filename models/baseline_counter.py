@@ -19,7 +19,7 @@ from typing import Protocol, Sequence
 
 import numpy as np
 
-from kernels.similarity_ref import FLOOR, HEIGHT, LAGS, REGIONS, WIDTH, Similarity
+from kernels.similarity_ref import HEIGHT, LAGS, REGIONS, WIDTH, Similarity, gray_levels
 
 FPS = 10
 """Frames per second that the rows stand for."""
@@ -81,7 +81,7 @@ class BaselineCounter:
     def step(self, rows: np.ndarray) -> int:
         """rows (k, 400) float of a micro-turn, oldest first; returns repetitions to report now."""
         for row in rows:
-            self._frame(np.asarray(row, np.float64).reshape(REGIONS, LAGS))
+            self._frame(np.asarray(row, np.float64))
             self._counted = max(self._counted, int(self._cycles + self.parameters.head))
         self._held = self._held + 1 if self._locked else 0
         confirm = self.parameters.confirm
@@ -102,7 +102,7 @@ class BaselineCounter:
     def _frame(self, row: np.ndarray) -> None:
         existing = min(self._frames, LAGS)
         self._frames += 1
-        distance = gray_levels(row, existing)
+        distance = gray_levels(row[None], np.array([existing]))[0]
         weight = 1 / np.clip(self._frames - np.arange(1, LAGS + 1), 1, self.parameters.tau)
         self._mean += weight * (distance - self._mean) * (np.arange(LAGS) < existing)
         change = distance[:, :2].max() if existing >= 2 else 0.0
@@ -131,12 +131,6 @@ class BaselineCounter:
             if share[dip][first] < best - 0.05:  # a quadrant must be clearly better than the whole
                 best, period = share[dip][first], int(lag[dip][first]) + 1
         return period
-
-
-def gray_levels(row: np.ndarray, existing: int) -> np.ndarray:
-    """Undo the normalisation of a (5, 80) row: distances in gray levels."""
-    normalised_mean = row[:, : max(existing, 1)].mean(axis=1)
-    return row * (FLOOR / np.maximum(1 - normalised_mean, 1e-3))[:, None]
 
 
 @dataclass(frozen=True)

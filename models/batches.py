@@ -18,6 +18,8 @@ SHARD = 32
 """Streams in a shard."""
 AHEAD = 12
 """Shards that the producers may be ahead of the reader."""
+BAND_TOP = 58
+"""Mel channel at 3.4 kHz."""
 
 
 def write_shard(folder: Path, number: int) -> None:
@@ -60,7 +62,7 @@ class StreamShards:
     """Draws batches from the shards; each stream is used about `reuse` times."""
 
     def __init__(self, folder: Path, rng: np.random.Generator, reuse: float = 3.0,
-                 keep: int = 400) -> None:
+                 keep: int = 100) -> None:
         self.folder, self.rng, self.reuse, self.keep = folder, rng, reuse, keep
         self.shards: dict[Path, dict[str, np.ndarray]] = {}
         self.drawn = 0
@@ -92,19 +94,17 @@ class StreamShards:
 
 
 def augment(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
-    """Another size of speaker, another gain, masked channels and moments, on (T, 8, 80) levels."""
+    """Another size of speaker, another gain and band, masked channels and moments, on (T, 8, 80)
+    levels."""
     out = levels.reshape(-1, 80).astype(np.int16)
-    if rng.random() < 0.3:
-        shift = int(rng.integers(-2, 3))
-        out = np.roll(out, shift, 1)
-        if shift > 0:
-            out[:, :shift] = out[:, shift : shift + 1]
-        elif shift < 0:
-            out[:, shift:] = out[:, shift - 1 : shift]
+    if rng.random() < 0.5:
+        out = _warp(out, float(rng.uniform(0.93, 1.08)))
     if rng.random() < 0.3:
         out += int(rng.integers(-1, 2))
     if rng.random() < 0.3:
         out += (rng.random(out.shape) < 0.06) * rng.integers(-1, 2, out.shape)
+    if rng.random() < 0.15:  # a telephone's band: nothing above 3.4 to 6 kHz
+        out[:, int(rng.integers(BAND_TOP, 74)) :] = 0
     for _ in range(rng.integers(0, 3)):
         width, at = int(rng.integers(1, 9)), int(rng.integers(0, 72))
         out[:, at : at + width] = 0
@@ -112,6 +112,15 @@ def augment(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
         width, at = int(rng.integers(1, 5)), int(rng.integers(0, len(out) - 5))
         out[at : at + width] = 0
     return np.clip(out, 0, 15).astype(np.uint8).reshape(levels.shape)
+
+
+def _warp(levels: np.ndarray, factor: float) -> np.ndarray:
+    """(n, 80) levels with the mel axis stretched: a vocal tract of another length."""
+    at = np.clip(np.arange(80) / factor, 0, 79)
+    low = at.astype(int)
+    share = (at - low).astype(np.float32)
+    high = np.minimum(low + 1, 79)
+    return np.rint(levels[:, low] * (1 - share) + levels[:, high] * share).astype(np.int16)
 
 
 def feed_back(rng: np.random.Generator, batch: dict[str, np.ndarray], drop: float = 0.2,

@@ -8,15 +8,18 @@ from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-AUDIO_SLOTS, VIDEO_SLOTS, SIMILARITY_SLOTS = 4, 12, 2
-SLOTS = AUDIO_SLOTS + VIDEO_SLOTS + SIMILARITY_SLOTS + 1
-"""Slots of a micro-turn: audio, video, similarity and last the state-and-readout slot."""
+AUDIO_SLOTS, VIDEO_SLOTS = 4, 12
+SLOTS = AUDIO_SLOTS + VIDEO_SLOTS + 1
+"""Slots of a micro-turn: audio, video and last the readout, which also takes in the daemon's state
+and the self-similarity of the pictures."""
 CONTEXT_FRAMES = 4
 """Audio frames before a slot that it also sees, 100 ms: phones are clear sooner (measured)."""
-SLOT_TIMES = (0.0, 1.0, 2.0, 3.0) + (2.0,) * VIDEO_SLOTS + (1.0, 3.0) + (3.5,)
+SLOT_TIMES = (0.0, 1.0, 2.0, 3.0) + (2.0,) * VIDEO_SLOTS + (3.5,)
 """When each slot is, in audio slots of 50 ms from the beginning of its micro-turn: what RoPE turns
 by. Sound that follows sound is then always one step apart, also across micro-turns."""
-SIMILARITY = 400
+SIMILARITY_ROWS, SIMILARITY = 3, 400
+"""Rows of self-similarity of a micro-turn, one for each of its two frames and the trend, and their
+length."""
 PATCH = 40 * 40 * 3
 
 

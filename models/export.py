@@ -2,6 +2,7 @@
 
     python -m models.export --weights DIR/final.pt --to models/weights
 
+Biases, counter and pictures stay as in models/weights/step.json unless an option says otherwise.
 Opset 17, plain operators that TensorRT 10.3's parser knows. Weights are stored as float16 and cast
 once when the session is made; the arithmetic is float32.
 """
@@ -17,7 +18,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_SLOTS, SLOTS, VIDEO_SLOTS,
+from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SLOTS, VIDEO_SLOTS,
                            WEIGHTS, ModelConfig)
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
@@ -26,6 +27,9 @@ OPSET = 17
 INPUTS = ("levels", "patches", "similarity", "state", "previous", "present", "ring_k", "ring_v",
           "mask", "cos", "sin")
 OUTPUTS = (*OUTPUT_HEADS, "new_k", "new_v")
+BIASES = ("heard_bias", "act_bias", "floor_bias")
+SWITCHES = (*BIASES, "counter", "pictures")
+"""Fields of step.json that are chosen after training; the others are the network's sizes."""
 
 
 class _Step(torch.nn.Module):
@@ -46,7 +50,7 @@ def example_inputs(config: ModelConfig) -> tuple[torch.Tensor, ...]:
     return (
         torch.zeros(1, CONTEXT_FRAMES + 8, 80, dtype=torch.int64),
         torch.zeros(1, VIDEO_SLOTS, PATCH),
-        torch.zeros(1, SIMILARITY_SLOTS, SIMILARITY),
+        torch.zeros(1, SIMILARITY_ROWS, SIMILARITY),
         torch.zeros(1, len(STATE_FIELDS), dtype=torch.int64), torch.zeros(1, 4, dtype=torch.int64),
         torch.ones(1, SLOTS), torch.zeros(ring), torch.zeros(ring),
         torch.zeros(SLOTS, config.ring_rows), torch.ones(angles), torch.zeros(angles),
@@ -111,21 +115,26 @@ def load(path: Path, config: ModelConfig | None = None) -> InteractionNet:
     return net.eval()
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--weights", type=Path, required=True)
+def parse(known: ModelConfig, arguments=None) -> tuple[argparse.Namespace, ModelConfig]:
+    """Command line, and the description to export: what is not given stays as in `known`."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True, help="checkpoint of models.train")
     parser.add_argument("--to", type=Path, default=WEIGHTS)
-    known = ModelConfig.load(WEIGHTS / "step.json") if (WEIGHTS / "step.json").exists() else None
-    for name in ("heard_bias", "act_bias", "floor_bias"):
+    for name in BIASES:
         parser.add_argument("--" + name.replace("_", "-"), type=float,
-                            default=getattr(known or ModelConfig(), name))
-    parser.add_argument("--counter", choices=("phase", "similarity"),
-                        default=(known or ModelConfig()).counter)
-    parser.add_argument("--no-pictures", action="store_true")
-    options = parser.parse_args()
-    config = replace(ModelConfig(), counter=options.counter, pictures=not options.no_pictures, heard_bias=options.heard_bias,
-                     act_bias=options.act_bias, floor_bias=options.floor_bias)
+                            default=getattr(known, name))
+    parser.add_argument("--counter", choices=("phase", "similarity"), default=known.counter)
+    parser.add_argument("--pictures", action=argparse.BooleanOptionalAction,
+                        default=known.pictures, help="feed the patches of video frames")
+    options = parser.parse_args(arguments)
+    return options, replace(ModelConfig(), **{name: getattr(options, name) for name in SWITCHES})
+
+
+def main() -> None:
+    """Export with the switches of the weights in the repository, where the options name no other."""
+    path = WEIGHTS / "step.json"
+    options, config = parse(ModelConfig.load(path) if path.exists() else ModelConfig())
     export(load(options.weights, config), options.to)
 
 

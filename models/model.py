@@ -3,9 +3,11 @@
 Departures from the textbook: a fixed stride of S slots a micro-turn, of which the last carries the
 daemon's state and the network's own last outputs in and all outputs out; empty slots are masked as
 keys; one learned key with a zero value per head is never evicted (attention sink); QK-norm; RoPE
-turns by the slot's time, not by its number. A training sequence holds only the slots that its
-modality fills, at their true times. Letters: B batch, T micro-turns, N slots kept of a micro-turn, L layers, H heads,
-D head channels, C width, R ring rows, S slots of a micro-turn.
+turns by the slot's time, not by its number. Self-similarity rows enter the readout slot: a clip
+then costs one slot a micro-turn, and counting trains five times faster. A training sequence holds
+only the slots that its modality fills, at their true times. Letters: B batch, T micro-turns, N slots
+kept of a micro-turn, L layers, H heads, D head channels, C width, R ring rows, S slots of a
+micro-turn.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from kernels.dmel_ref import LEVELS, LOG_LOW, LOG_STEP, MELS
 from models import tokens
-from models.config import (AUDIO_SLOTS, CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_SLOTS,
+from models.config import (AUDIO_SLOTS, CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS,
                            SLOT_TIMES, SLOTS, VIDEO_SLOTS, ModelConfig)
 from models.scenarios.phones import PHONES
 
@@ -124,8 +126,8 @@ class InteractionNet(nn.Module):
         c = config.width
         self.audio = nn.Parameter(_level_table(c))
         self.context = nn.Linear(CONTEXT_FRAMES * MELS, c, bias=False)
-        # rows are divided by their own mean, so what tells is how far from 1 they are
-        self.similarity = nn.Sequential(nn.Linear(SIMILARITY, c), nn.GELU("tanh"), nn.Linear(c, c))
+        self.similarity = nn.Sequential(nn.Linear(SIMILARITY_ROWS * SIMILARITY, 2 * c),
+                                        nn.GELU("tanh"), nn.Linear(2 * c, c))
         self.patches = PatchStem(c)
         self.slot = nn.Parameter(torch.randn(SLOTS, c) * 0.02)
         self.state = nn.Embedding(tokens.STATE_ROWS, c)
@@ -156,9 +158,15 @@ class InteractionNet(nn.Module):
         before = torch.cat([values[:, k : k + n : 2] for k in range(CONTEXT_FRAMES)], -1)
         return (now + self.context(before)).reshape(b, n // 8, AUDIO_SLOTS, -1)
 
-    def embed_state(self, state: Tensor, previous: Tensor) -> Tensor:
-        """state rows (B, T, 15), previous outputs (B, T, 4) -> (B, T, 1, C)."""
+    def embed_state(self, state: Tensor, previous: Tensor, similarity: Tensor | None) -> Tensor:
+        """state rows (B, T, 15), previous outputs (B, T, 4), similarity (B, T, 3, 400), all zero
+        where no frame was seen, or None -> (B, T, 1, C)."""
         bag = self.state(state).sum(-2) + self.previous(previous + self.previous_offsets).sum(-2)
+        if similarity is not None:
+            rows = similarity.flatten(-2)
+            seen = (rows.amax(-1, keepdim=True) > 0).to(bag.dtype)
+            # rows are divided by their own mean, so what tells is how far from 1 they are
+            bag = bag + seen * self.similarity(rows - 1)
         return bag.unsqueeze(-2)
 
     def read(self, x: Tensor) -> dict[str, Tensor]:
@@ -172,8 +180,9 @@ class InteractionNet(nn.Module):
         """A whole training sequence.
 
         levels (B, T, 8, 80) or None, state (B, T, 15), previous (B, T, 4), similarity
-        (B, T, 2, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
-        frame. Returns the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None without sound.
+        (B, T, 3, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
+        frame. Returns the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None
+        without sound.
         """
         parts = []
         if levels is not None:
@@ -181,9 +190,7 @@ class InteractionNet(nn.Module):
             parts.append((self.embed_audio(torch.cat([silence, levels.flatten(1, 2)], 1)), 0))
         if patches is not None:
             parts.append((self.patches(patches), AUDIO_SLOTS))
-        if similarity is not None:
-            parts.append((self.similarity(similarity - 1), AUDIO_SLOTS + VIDEO_SLOTS))
-        parts.append((self.embed_state(state, previous), SLOTS - 1))
+        parts.append((self.embed_state(state, previous, similarity), SLOTS - 1))
         index = np.concatenate([np.arange(first, first + p.shape[2]) for p, first in parts])
         x = torch.cat([p for p, _ in parts], 2) + self.slot[torch.as_tensor(index)]
         b, t, n, c = x.shape
@@ -219,14 +226,15 @@ class InteractionNet(nn.Module):
              cos, sin) -> tuple[Tensor, ...]:
         """One micro-turn against the ring; nothing is written in place.
 
-        levels (1, 4 + 8, 80), patches (1, 12, 4800), similarity (1, 2, 400), state (1, 15), previous
-        (1, 4), present (1, S) with 1 for filled slots, ring_k and ring_v (L, 1, H, R, D), mask
-        (S, R) additive for ring rows, cos and sin (S, D/2). Returns each head's logits (1, n) and
-        the new keys and values (L, 1, H, S, D), keys rotated at their absolute position.
+        levels (1, 4 + 8, 80), patches (1, 12, 4800), similarity (1, 3, 400), zero without a frame,
+        state (1, 15), previous (1, 4), present (1, S) with 1 for filled slots, ring_k and ring_v
+        (L, 1, H, R, D), mask (S, R) additive for ring rows, cos and sin (S, D/2). Returns each
+        head's logits (1, n) and the new keys and values (L, 1, H, S, D), keys rotated at their
+        absolute position.
         """
         x = torch.cat([
             self.embed_audio(levels).squeeze(1), self.patches(patches),
-            self.similarity(similarity - 1), self.embed_state(state, previous),
+            self.embed_state(state, previous, similarity),
         ], 1) + self.slot
         inside = torch.full((SLOTS, SLOTS), -1e9, device=x.device).triu(1).to(x)
         # an empty slot is no key; it still sees itself, so that its row stays finite
@@ -252,4 +260,4 @@ def _level_table(width: int) -> Tensor:
     return table.reshape(-1, width)
 
 
-__all__ = ["InteractionNet", "OUTPUT_HEADS", "FED_BACK", "PATCH", "SIMILARITY_SLOTS", "rope"]
+__all__ = ["InteractionNet", "OUTPUT_HEADS", "FED_BACK", "PATCH", "rope"]

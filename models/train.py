@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import batches, tokens
-from models.config import SLOTS, VIDEO_SLOTS, WEIGHTS, ModelConfig
-from models.model import OUTPUT_HEADS, InteractionNet
+from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.model import InteractionNet
 from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
 from models.tokens import SLOT_HEADS
@@ -44,9 +44,9 @@ def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)
 
 
-HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 0.5}
-VIDEO_WEIGHT = 5.0
-"""The gradient of a batch of clips is then as long as that of a batch of sound."""
+HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
+VIDEO_WEIGHT = 2.0
+"""Of all losses of counting beside those of speech; see --video-weight."""
 SLOT_SHARE = 0.2
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
@@ -81,8 +81,9 @@ def speech_losses(out: dict[str, Tensor], phones: Tensor,
     return losses
 
 
-def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of active, phase and log rate; reps (B, T, 4)."""
+def video_losses(reps: Tensor, v: dict[str, Tensor],
+                 weight: float = VIDEO_WEIGHT) -> dict[str, Tensor]:
+    """Losses of active, phase and log rate, each times weight; reps (B, T, 4)."""
     active, mask = v["active"], v["mask"]
     phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
     off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
@@ -92,7 +93,7 @@ def video_losses(reps: Tensor, v: dict[str, Tensor]) -> dict[str, Tensor]:
         "phase": (off * active).sum() / active.sum().clamp(min=1),
         "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
     }
-    return {name: VIDEO_WEIGHT * loss for name, loss in losses.items()}
+    return {name: weight * loss for name, loss in losses.items()}
 
 
 def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
@@ -102,6 +103,17 @@ def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
                                  "count": int(rng.integers(0, 12))}) for _ in range(n)]
     return (torch.tensor(rows)[:, None].expand(-1, TURNS, -1),
             torch.zeros(n, TURNS, 4, dtype=torch.int64))
+
+
+def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
+    """In place: some cameras are off, some frames do not come."""
+    rows, mask = clips["similarity"], clips["mask"]
+    off = rng.random(len(rows)) < 0.15
+    rows[off], mask[off] = 0.0, 0.0
+    missing = rng.random(mask.shape) < 0.02
+    rows[missing], mask[missing] = 0.0, 0.0
+    single = rng.random(mask.shape) < 0.03
+    rows[single, 0] = rows[single, 1]
 
 
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
@@ -213,32 +225,40 @@ class Trainer:
             x = pictures.reshape(*shape, 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
             x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
             patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
+        else:
+            camera_faults(self.rng, clips)
         return to_tensors(clips, self.device), patches
 
+    def _video_losses(self, out: dict[str, Tensor], clips: dict[str, Tensor]) -> dict[str, Tensor]:
+        return video_losses(out["reps"], clips, self.options.video_weight)
+
+    def _clips_alone(self, n: int, rgb: bool) -> Tensor:
+        """Loss of n clips without sound."""
+        clips, patches = self._clips(n, rgb)
+        rows, previous = idle_inputs(self.rng, n)
+        out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
+                           clips["similarity"], patches)
+        return sum(self._video_losses(out, clips).values())
+
     def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
-        """Losses of this step's batch: sound, now and then clips alone (twice as many for the same
-        time), every eighth step both together, some of the clips with pictures."""
-        k, n = self.since_start, self.options.batch
-        if self.video is not None and k % 300 == 0:
-            self.video.refresh()
-        every = self.options.clips_every
-        if self.video is not None and every and k % every == 0:
-            pictures = k % self.options.pictures_every == 0
-            clips, patches = self._clips(2 if pictures else 2 * n, pictures)
-            rows, previous = idle_inputs(self.rng, len(clips["mask"]))
-            out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
-                               clips["similarity"], patches)
-            return video_losses(out["reps"], clips), {}
-        clips = self._clips(n)[0] if self.video is not None and k % 8 == 2 else None
+        """Losses of this step's streams of sound. Each also shows a clip, which costs nothing;
+        now and then a batch of clips alone is added, some of them with pictures."""
+        k, n, every = self.since_start, self.options.batch, self.options.clips_every
         raw = self.streams.batch(n, self.first)
         previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
         b = to_tensors(raw, self.device)
         self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
-        out, phones = self._run(b["levels"], b["state"], previous,
-                                clips["similarity"] if clips else None)
-        losses = speech_losses(out, phones.float(), b)
-        if clips:
-            losses |= video_losses(out["reps"], clips)
+        if self.video is None:
+            out, phones = self._run(b["levels"], b["state"], previous)
+            return speech_losses(out, phones.float(), b), self._accuracy(out, b)
+        if k % 300 == 0:
+            self.video.refresh()
+        clips = self._clips(n)[0]
+        out, phones = self._run(b["levels"], b["state"], previous, clips["similarity"])
+        losses = speech_losses(out, phones.float(), b) | self._video_losses(out, clips)
+        if every and k % every == 0:
+            pictures = k % self.options.pictures_every == 0
+            losses["alone"] = self._clips_alone(2 if pictures else self.options.clips, pictures)
         return losses, self._accuracy(out, b)
 
     def _run(self, *inputs) -> tuple[dict[str, Tensor], Tensor | None]:
@@ -315,8 +335,11 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--reuse", type=float, default=3.0)
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--clips-every", type=int, default=4, help="steps; 0: never alone")
+    parser.add_argument("--clips", type=int, default=16, help="clips in a batch without sound")
+    parser.add_argument("--clips-every", type=int, default=2, help="steps; 0: never alone")
     parser.add_argument("--pictures-every", type=int, default=60)
+    parser.add_argument("--video-weight", type=float, default=VIDEO_WEIGHT,
+                        help="of the losses of counting beside those of speech (%(default)s)")
     parser.add_argument("--report", type=int, default=20)
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -324,5 +347,4 @@ def parse(arguments=None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    assert SLOTS and OUTPUT_HEADS
     train(parse())

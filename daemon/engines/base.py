@@ -1,7 +1,7 @@
 """What an engine is: one forward of the network per micro-turn over a ring of keys and values.
 
 Letters: S slots of a micro-turn, R rows of the ring, L layers, H heads, Dh size of a head.
-The slots are 4 of sound, 12 of video, 2 of similarity and 1 readout, in this order.
+The slots are 4 of sound, 12 of video and 1 readout, in this order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from models.config import (
     CONTEXT_FRAMES,
     PATCH,
     SIMILARITY,
-    SIMILARITY_SLOTS,
+    SIMILARITY_ROWS,
     SLOT_TIMES,
     SLOTS,
     VIDEO_SLOTS,
@@ -63,8 +63,8 @@ class StepInputs:
     """(4 + 8, 80) uint8, dMel levels of eight audio frames and of the four before."""
     patches: np.ndarray | None
     """(12, 4800) float32, None without a video frame."""
-    similarity: np.ndarray
-    """(n, 400) float32, n from 0 to 2 video frames."""
+    similarity: np.ndarray | None
+    """(3, 400) float32, rows of two video frames and the trend, None without a frame."""
     state: np.ndarray
     """(15,) int64, rows of the state table."""
     previous: np.ndarray
@@ -107,7 +107,7 @@ class Feed:
     def __init__(self) -> None:
         self.levels = np.zeros((1, CONTEXT_FRAMES + 2 * AUDIO_SLOTS, MELS), np.int64)
         self.patches = np.zeros((1, VIDEO_SLOTS, PATCH), np.float32)
-        self.similarity = np.zeros((1, SIMILARITY_SLOTS, SIMILARITY), np.float32)
+        self.similarity = np.zeros((1, SIMILARITY_ROWS, SIMILARITY), np.float32)
         self.state = np.zeros((1, len(tokens.STATE_FIELDS)), np.int64)
         self.previous = np.zeros((1, 4), np.int64)
         self.present = np.ones((1, SLOTS), np.float32)
@@ -117,14 +117,10 @@ class Feed:
         self.levels[0] = inputs.levels
         self.state[0] = inputs.state
         self.previous[0] = inputs.previous
-        video, similarity = AUDIO_SLOTS, AUDIO_SLOTS + VIDEO_SLOTS
-        self.present[0, video:similarity] = inputs.patches is not None
+        self.present[0, AUDIO_SLOTS:-1] = inputs.patches is not None
         if inputs.patches is not None:
             self.patches[0] = inputs.patches
-        n = len(inputs.similarity)
-        self.similarity[0, :n] = inputs.similarity
-        self.present[0, similarity:-1] = 0.0
-        self.present[0, similarity : similarity + n] = 1.0
+        self.similarity[0] = 0.0 if inputs.similarity is None else inputs.similarity
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name of the graph's input -> the array."""

@@ -106,7 +106,8 @@ def after_act(sim: Simulation, turn: int, act: str) -> None:
         change(sim, nxt, "pending", int(pending))
     quiet = act in ("stop", "be_quiet", "never_mind", "mute_microphone") and rng.random() < 0.6
     if not quiet:
-        speak_own(sim, nxt, float(rng.uniform(0.4, 1.8)))
+        long = rng.random() < 0.2
+        speak_own(sim, nxt, float(rng.uniform(3, 10) if long else rng.uniform(0.4, 1.8)))
     else:
         sim.exchanges.append((nxt, nxt * TURN_S))
         sim.exchange_s = nxt * TURN_S

@@ -66,8 +66,10 @@ def _say(sim: Simulation, words, voice: str | None, safe=()) -> _Utterance:
     spoken = voices.speak(sim.rng, words, True, voice)
     pcm = spoken.pcm.astype(np.float32)
     factor = 1.0
-    if voice is None or sim.rng.random() < 0.7:
-        factor = float(sim.rng.uniform(0.88, 1.14))
+    if voice is None or sim.rng.random() < 0.75:
+        # few people were recorded for flite: each stands for more sizes of speaker
+        widest = 1.2 if spoken.voice.startswith("flite") else 1.13
+        factor = float(np.exp(sim.rng.uniform(-np.log(widest), np.log(widest))))
         pcm = sound.resample(pcm, factor)
     loud = np.flatnonzero(np.abs(pcm) > 0.04 * np.abs(pcm).max())
     first = loud[0] / RATE if len(loud) else 0.0
@@ -89,16 +91,16 @@ def _put_pause(rng, u: _Utterance) -> _Utterance:
     return _Utterance(pcm, u.words, ends, phones, u.first_s, u.splits)
 
 
-def _place(sim: Simulation, u: _Utterance, start_s: float, gain_db: float, weight: float = 1.0,
-           ) -> float:
-    """Mix an utterance in, near the microphone; returns the end of its last word."""
+def _place(sim: Simulation, u: _Utterance, start_s: float, gain_db: float,
+           spelled: float = 0.35) -> float:
+    """Mix an utterance in, near the microphone; returns the end of its last word. `spelled` is the
+    weight of words outside the vocabulary."""
     level = 10 ** (gain_db / 20) * 32768 / (sound.rms(u.pcm) + 1e-6)
     pcm = sound.room(sim.rng, u.pcm * level)
     sound.add(sim.pcm, pcm, int(start_s * RATE))
     for word, end in zip(u.words, u.ends):
         known = tokens.is_word(tokens.encode_word(word)[0])
-        sim.words.append((start_s + end, tokens.encode_word(word), weight if known else
-                          0.35 * weight))
+        sim.words.append((start_s + end, tokens.encode_word(word), 1.0 if known else spelled))
     for phone, a, b in u.phones:
         first, last = (int(round((start_s + x) / 0.025)) for x in (a, b))
         sim.phones[max(first, 0) : last] = phone
@@ -127,12 +129,12 @@ def _command(sim: Simulation, start_s: float, gain_db: float) -> float:
         pool = [i.name for i in grammar.INTENTS.values() if kind in i.contexts]
         intent = pool[rng.integers(len(pool))]
     command = grammar.sample(rng, intent)
-    named = rng.random() < (0.35 if meant_for_it(sim, intent, False, start_s) else 0.75)
+    named = rng.random() < (0.4 if meant_for_it(sim, intent, False, start_s) else 0.8)
     name = grammar.NAMES[rng.choice(3, p=[0.7, 0.15, 0.15])].split() if named else []
     words = name + list(command.words)
     safe = tuple(n + len(name) for n in command.prefix_safe) + ((len(name),) if name else ())
     u = _say(sim, words, sim.wearer if rng.random() < 0.9 else None, safe)
-    if rng.random() < 0.25:
+    if rng.random() < 0.3:
         u = _put_pause(rng, u)
     meant = meant_for_it(sim, intent, named, start_s)
     end = _place(sim, u, start_s, gain_db)
@@ -210,12 +212,16 @@ def _single_words(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Isolated words of the whole vocabulary with gaps: no word is rare on its own."""
     rng, at = sim.rng, start_s
     for _ in range(rng.integers(1, 4)):
-        word = tokens.WORDS[rng.integers(len(tokens.WORDS))]
-        if rng.random() < 0.5:
+        draw = rng.random()
+        if draw < 0.3:  # outside the vocabulary: spelled, or at least no word of the vocabulary
+            word = talk.other_words(True)[rng.integers(len(talk.other_words(True)))]
+        elif draw < 0.65:
             word = grammar.NUMBER_WORDS[rng.integers(28)]
+        else:
+            word = tokens.WORDS[rng.integers(len(tokens.WORDS))]
         parsed = grammar.parse([word])
         u = _say(sim, [word], sim.wearer)
-        end = _place(sim, u, at, gain_db)
+        end = _place(sim, u, at, gain_db, spelled=1.0)
         if parsed and meant_for_it(sim, parsed[0], False, at):
             yield_floor(sim, at + u.first_s)
             k = _act_turn(end, EXTENDABLE_DELAY_S if grammar.extendable((word,)) else WORD_DELAY_S)
@@ -230,7 +236,7 @@ def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
     """A real voice: a single word, or speech whose words are not known."""
     rng = sim.rng
     name = ("speech_commands", "fsdd_digits", "barista_commands", "wake_words")[
-        rng.choice(4, p=[0.6, 0.12, 0.14, 0.14])]
+        rng.choice(4, p=[0.5, 0.26, 0.12, 0.12])]
     pool = recordings.recordings(name)
     if not pool:
         return _talk(sim, start_s, gain_db)
@@ -277,9 +283,28 @@ def _noise_event(sim: Simulation, start_s: float, gain_db: float) -> float:
     return start_s + len(pcm) / RATE
 
 
-EVENTS = ((_command, 0.44), (_open_question, 0.08), (_name_only, 0.02), (_talk, 0.2),
-          (_single_words, 0.08), (_recording, 0.1), (_background_talk, 0.04),
-          (_noise_event, 0.04))
+def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
+    """While tagalong speaks: somebody says "mm hm", talks to another person or coughs, and it goes
+    on; or tells it to stop."""
+    rng, draw = sim.rng, sim.rng.random()
+    if draw < 0.3:
+        words = BACKCHANNELS[rng.integers(len(BACKCHANNELS))].split()
+        return _place(sim, _say(sim, words, sim.wearer), start_s, gain_db)
+    if draw < 0.6:
+        words = _sentence(rng)[: int(rng.integers(2, 9))]
+        parsed = grammar.parse(words)
+        if parsed and meant_for_it(sim, parsed[0], False, start_s):
+            words = words + ["then"]
+        voice = sim.wearer if rng.random() < 0.4 else None
+        return _place(sim, _say(sim, words, voice), start_s, gain_db - float(rng.uniform(0, 10)))
+    if draw < 0.7:
+        return _noise_event(sim, start_s, gain_db)
+    return _command(sim, start_s, gain_db)
+
+
+EVENTS = ((_command, 0.42), (_open_question, 0.08), (_name_only, 0.02), (_talk, 0.19),
+          (_single_words, 0.09), (_recording, 0.13), (_background_talk, 0.04),
+          (_noise_event, 0.03))
 
 
 def _begin(rng) -> Simulation:
@@ -298,9 +323,9 @@ def _begin(rng) -> Simulation:
         change(sim, 0, "task", REPS)
         change(sim, 0, "count", int(rng.integers(0, 12)))
         count_aloud(sim)
-    elif draw < 0.58:
+    elif draw < 0.6:
         speak_own(sim, int(rng.integers(0, 8)), float(rng.uniform(3, 14)))
-    elif draw < 0.68:
+    elif draw < 0.7:
         change(sim, 0, "task", int(rng.choice([PAUSED, EVERY, STOPWATCH])))
     if rng.random() < 0.12:
         change(sim, 0, "timers", int(rng.integers(1, 3)))
@@ -318,6 +343,9 @@ def _lay_out(rng) -> Simulation:
     busy = rng.random()
     while t < TURNS * TURN_S - 1.0:
         event = functions[rng.choice(len(functions), p=weights)]
+        speaking = sim.voice[int(t / TURN_S)] and sim.values["task"] != REPS
+        if speaking and rng.random() < 0.6:
+            event = _overlap
         try:
             end = event(sim, t, gain_db + float(rng.normal(0, 2)))
         except ValueError:  # flite split the text into other words: draw again

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from models import grammar
+from models import grammar, tokens
 from models.splits import held_out
 
 FORTUNES = Path("/usr/share/games/fortunes")
@@ -73,6 +73,13 @@ def sentences(trained: bool) -> list[list[str]]:
                 found += _sentences(entry)
     keep = [s for s in found if held_out("sentence", " ".join(s)) != trained]
     return [s for s in keep if grammar.parse(s) is None]
+
+
+@lru_cache(maxsize=2)
+def other_words(trained: bool) -> list[str]:
+    """Words of open speech that are not in the vocabulary; a quarter is never trained on alone."""
+    found = sorted({w for s in sentences(True) for w in s if 2 < len(w) < 10} - set(tokens.WORDS))
+    return [w for w in found if held_out("word", w) != trained]
 
 
 def question(rng) -> list[str]:

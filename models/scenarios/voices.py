@@ -323,8 +323,9 @@ def speak(rng, words, trained: bool, voice: str | None = None) -> Spoken:
         voice = names[rng.integers(len(names))]
     engine, speaker = voice.split(":")
     if engine == "flite":
+        low, high = (0.72, 1.38) if trained else (0.85, 1.2)
         return flite().speak(words, speaker, float(rng.uniform(0.8, 1.25)),
-                             float(rng.uniform(0.85, 1.2)))
+                             float(rng.uniform(low, high)))
     if engine == "festival":
         spoken = festival_batch([list(words)], speaker, float(rng.uniform(0.85, 1.2)))[0]
         if spoken is None:

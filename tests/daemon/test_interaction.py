@@ -43,7 +43,7 @@ def some_inputs(rng, frames: int = 2) -> StepInputs:
     return StepInputs(
         rng.integers(0, 16, Feed().levels.shape[1:]).astype(np.uint8),
         rng.standard_normal((12, 4800)).astype(np.float32) if frames else None,
-        rng.standard_normal((frames, 400)).astype(np.float32),
+        rng.standard_normal((3, 400)).astype(np.float32) if frames else None,
         np.array(tokens.encode_state(tokens.IDLE_STATE), np.int64),
         rng.integers(0, 4, 4).astype(np.int64),
     )

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from kernels.similarity_ref import LAGS, REGIONS, ROW, Similarity, gray_cells, similarity_rows
+from kernels.similarity_ref import (
+    LAGS, REGIONS, ROW, Similarity, gray_cells, gray_levels, similarity_rows, trends,
+)  # fmt: skip
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +38,30 @@ def test_rows_never_look_ahead() -> None:
 def test_dip_at_the_period() -> None:
     row = similarity_rows(moving_frames(100, period=10))[-1].reshape(REGIONS, LAGS)[0]
     assert row[9] < 0.05 and row[19] < 0.05 and row[4] > 1.0
+
+
+def test_the_trend_dips_at_the_period_wherever_in_the_cycle_it_is() -> None:
+    similarity = Similarity()
+    frames = moving_frames(100, period=16)
+    for frame in frames[:84]:
+        similarity.push(frame)
+    for frame in frames[84:]:
+        similarity.push(frame)
+        trend = similarity.trend.reshape(REGIONS, LAGS)[0]
+        assert trend[15] < 0.05 and trend[31] < 0.05 and trend[7] > 0.8
+
+
+@pytest.mark.parametrize("n", [1, 2, 80, 150])
+def test_streamed_trend_equals_offline(n: int) -> None:
+    frames = moving_frames(n, period=13)
+    similarity = Similarity()
+    streamed = []
+    for frame in frames:
+        similarity.push(frame)
+        streamed.append(similarity.trend)
+    existing = np.minimum(np.arange(n), LAGS)
+    offline = trends(gray_levels(similarity_rows(frames), existing))
+    np.testing.assert_allclose(np.stack(streamed), offline, rtol=1e-3, atol=1e-4)
 
 
 def test_missing_history_is_zero() -> None:
@@ -74,6 +100,7 @@ def test_restore_continues_as_if_uninterrupted() -> None:
     second.set_state(first.get_state())
     for frame in frames[95:]:
         np.testing.assert_array_equal(first.push(frame), second.push(frame))
+        np.testing.assert_array_equal(first.trend, second.trend)
     second.reset()
     assert not second.push(frames[0]).any()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.similarity_ref import LAGS, REGIONS, gray_cells, similarity_rows
+from kernels.similarity_ref import LAGS, gray_cells, gray_levels, similarity_rows
 from models.baseline_counter import (
-    BaselineCounter, evaluate_clip, gray_levels, labelled_clips, online_count, read_clip, summarise,
+    BaselineCounter, evaluate_clip, labelled_clips, online_count, read_clip, summarise,
 )  # fmt: skip
 from models.counter import CounterParameters, PhaseCounter
 from models.scenarios.motion import Motion, rep_set
@@ -153,7 +153,7 @@ def test_baseline_counts_a_clean_set(cycles: int, period: int) -> None:
 def test_normalisation_of_rows_can_be_undone() -> None:
     frames = bar_frames(3, 12)
     rows, cells = similarity_rows(frames), gray_cells(frames)
-    levels = gray_levels(rows[50].reshape(REGIONS, LAGS).astype(float), 50)
+    levels = gray_levels(rows[50:51].astype(float), np.array([50]))[0]
     assert levels[0, 6] == pytest.approx(np.abs(cells[50] - cells[43]).mean(), rel=1e-3)
 
 

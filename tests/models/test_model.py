@@ -11,7 +11,9 @@ from daemon.engines.base import StepInputs  # noqa: E402
 from daemon.engines.onnx import OnnxEngine  # noqa: E402
 from daemon.engines.torch_engine import TorchEngine  # noqa: E402
 from models import tokens  # noqa: E402
-from models.config import CONTEXT_FRAMES, PATCH, SIMILARITY, TINY, VIDEO_SLOTS  # noqa: E402
+from models.config import (  # noqa: E402
+    CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, TINY, VIDEO_SLOTS,
+)
 from models.export import export  # noqa: E402
 from models.model import FED_BACK, OUTPUT_HEADS, InteractionNet  # noqa: E402
 
@@ -45,7 +47,7 @@ def sequence(turns: int = TURNS, seed: int = 0) -> dict[str, np.ndarray]:
     previous = np.stack([rng.integers(0, OUTPUT_HEADS[h], turns) for h in FED_BACK], 1)
     return {
         "levels": rng.integers(0, 16, (turns, 8, 80)), "state": state, "previous": previous,
-        "similarity": rng.standard_normal((turns, 2, SIMILARITY)).astype(np.float32),
+        "similarity": rng.standard_normal((turns, SIMILARITY_ROWS, SIMILARITY)).astype(np.float32),
         "patches": rng.standard_normal((turns, VIDEO_SLOTS, PATCH)).astype(np.float32),
     }
 
@@ -65,7 +67,7 @@ def streamed(engine, s, video: bool = True,
     for k in range(len(s["levels"])):
         out = engine.step(StepInputs(
             frames[8 * k : 8 * k + CONTEXT_FRAMES + 8], s["patches"][k] if video else None,
-            s["similarity"][k] if video else np.zeros((0, SIMILARITY), np.float32),
+            s["similarity"][k] if video else None,
             s["state"][k].astype(np.int64), s["previous"][k].astype(np.int64)))
         for name in OUTPUT_HEADS:
             rows[name].append(np.array(out.reps if name == "reps" else out.logits[name]))
