@@ -131,7 +131,7 @@ class Session:
             self._news(news)
         self._watch.look(now_s)
         self._do(lambda: acts.tick(now_s, reply.floor, self._wearer_speaking(reply)))
-        self._mute_when_silent()
+        self._mute_when_confirmed()
 
     def _sound(self) -> None:
         """What was decided becomes sound; what has sounded becomes events."""
@@ -320,9 +320,10 @@ class Session:
 
     # -- sensors ------------------------------------------------------------------------------
 
-    def _mute_when_silent(self) -> None:
-        """A mute waits until what was said before has been heard."""
-        while self._mutes and not self.parts.mouth.playback.speaking:
+    def _mute_when_confirmed(self) -> None:
+        """A mute waits until its confirmation has been heard, and for nothing said after that."""
+        mouth = self.parts.mouth
+        while self._mutes and not mouth.waits_with(f"act:mute_{self._mutes[0].what}"):
             effect = self._mutes.popleft()
             self.aside(lambda e=effect: self.parts.sensors.mute(e.what, self.now_s, e.seconds))
 

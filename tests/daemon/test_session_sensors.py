@@ -8,7 +8,7 @@ import pytest
 
 from daemon.mute import Reason, Sensor
 from daemon.parts import Settings
-from tests.daemon.test_session import World, command
+from tests.daemon.test_session import HELP, SQUATS, World, command
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +31,19 @@ def test_a_spoken_mute_closes_the_device_after_the_reply_and_lifts_by_itself():
     assert closed.t_s >= world.of("spoken")[0].data["end_s"] - 0.4
     assert opened.t_s - closed.t_s == pytest.approx(2.0, abs=0.41)
     assert world.script.turns[closed.turn + 1].state.microphone_muted
+
+
+@pytest.mark.parametrize("what", ["microphone", "camera"])
+def test_a_spoken_mute_waits_for_its_confirmation_only(what):
+    """Neither for what was being said nor for the numbers of a set that follow."""
+    plan = {0: SQUATS, **{k: {"counted": 1} for k in range(14, 60)}, **HELP}
+    plan[12] = command(f"mute_{what}", "mute", "the", what)
+    world = World(plan, 60).run()
+    cut, confirmed = [e for e in world.of("spoken") if e.text != "counting squats"][:2]
+    assert cut.data["cut"] and cut.data["end_s"] == pytest.approx(13 * 0.2 + 0.1 + 0.02)
+    assert confirmed.text == f"{what} off" and not confirmed.data["cut"]
+    closed = world.of("mute")[0]
+    assert confirmed.data["end_s"] - 0.4 <= closed.t_s <= confirmed.data["end_s"] + 0.4
 
 
 def test_a_device_that_takes_its_time_to_close_does_not_hold_up_the_loop():
