@@ -19,8 +19,8 @@ MISUSED = 2
 DESCRIPTION = """\
 tagalong listens through a microphone, looks through a camera and speaks at the right moment: it
 counts repetitions, keeps timers, answers questions. Hearing, seeing and speaking are worked out on
-this device; nothing leaves it unless a broker is set. Then the sound of an open question (the last
-12 s at most) goes to the worker behind that broker, which answers it.
+this device, and nothing leaves it unless a broker is set. With one, a worker answers open questions
+from their sound (the last 12 s at most) and the words exchanged before, and keeps the workout log.
 """
 EXAMPLES = """\
 examples:

@@ -33,8 +33,20 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 from PIL import Image
 
-from daemon.turn import (TURN_S, TURN_SAMPLES, Act, Addressing, Floor, MicroTurn, Reply, Slots,
-                         State, Task, VideoFrame, VoiceState)
+from daemon.turn import (
+    TURN_S,
+    TURN_SAMPLES,
+    Act,
+    Addressing,
+    Floor,
+    MicroTurn,
+    Reply,
+    Slots,
+    State,
+    Task,
+    VideoFrame,
+    VoiceState,
+)
 
 FORMAT = "1"
 """Version of the layout above; a reader refuses any other."""

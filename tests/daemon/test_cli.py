@@ -228,6 +228,7 @@ def test_help_is_quick_and_has_examples() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert loaded.returncode == 0 and "tagalong doctor" in loaded.stdout
+    assert "nothing leaves it unless a broker is set" in loaded.stdout
     for slow in ("numpy", "onnxruntime", "pydantic"):
         assert slow not in loaded.stderr
     for verb in VERBS:

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 
-from daemon.record import (Difference, Recorder, RecordingError, difference, metadata, read,
-                           replay)
-from daemon.turn import (Act, Addressing, Floor, MicroTurn, Reply, Slots, State, Task, VideoFrame,
-                         VoiceState)
+from daemon.record import Difference, Recorder, RecordingError, difference, metadata, read, replay
+from daemon.turn import (
+    Act,
+    Addressing,
+    Floor,
+    MicroTurn,
+    Reply,
+    Slots,
+    State,
+    Task,
+    VideoFrame,
+    VoiceState,
+)
 
 pytestmark = pytest.mark.unit
 
