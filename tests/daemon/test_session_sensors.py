@@ -8,6 +8,7 @@ import pytest
 
 from daemon.mute import Reason, Sensor
 from daemon.parts import Settings
+from daemon.senses.camera import NoCamera
 from tests.daemon.test_session import HELP, SQUATS, World, command
 
 pytestmark = pytest.mark.unit
@@ -68,3 +69,28 @@ def test_a_device_that_takes_its_time_to_close_does_not_hold_up_the_loop():
     world.session.turn()
     world.writer.close()
     assert muted(world) == [("camera", True, "command")]
+
+
+class FlickeringCamera(NoCamera):
+    """A camera that is gone in every other second."""
+
+    problem: str | None = None
+
+    def frames(self, until_s):
+        self.problem = "camera gone" if int(until_s) % 2 else None
+        return []
+
+
+def test_errors_that_concern_the_wearer_have_a_sound_now_and_then():
+    world = World({}, 200, camera=FlickeringCamera()).run()
+    alarms = [e.t_s for e in world.of("earcon") if e.text == "error"]
+    assert len(world.of("error")) >= 20
+    assert alarms == [pytest.approx(first, abs=0.5) for first in (1.0, 31.0)]
+
+
+def test_a_refusal_has_a_sound():
+    world = World({5: command("unmute_camera", "unmute", "the", "camera")}, 30)
+    world.control.hardware(Sensor.CAMERA, True, 0.0)
+    world.run()
+    assert "error" in world.texts("earcon")
+    assert any("hardware switch" in text for text in world.texts("spoken"))
