@@ -153,9 +153,10 @@ def mute_camera(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def _mute(desk: Desk, slots: Slots, what: str) -> list[Effect]:
+    """What is being said ends here: the device must not stay open through a long answer."""
     if slots.number is None or slots.unit is None:
-        return [desk.say(f"{what} off"), Mute(what)]
-    return [desk.say(f"{what} off for {duration(slots)}"), Mute(what, seconds(slots))]
+        return [Stop(), desk.say(f"{what} off"), Mute(what)]
+    return [Stop(), desk.say(f"{what} off for {duration(slots)}"), Mute(what, seconds(slots))]
 
 
 def unmute_camera(desk: Desk, slots: Slots) -> list[Effect]:

@@ -38,7 +38,7 @@ class Source(Enum):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """One run; made by `daemon.cli` and by tests."""
+    """One run; made by `daemon.commands` and by tests."""
 
     microphone: str = "default"
     """Device name, `none`, or path of a sound file."""
@@ -77,7 +77,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class FdbenchOptions:
-    """One `tagalong fdbench`; made by `daemon.cli` and by tests."""
+    """One `tagalong fdbench`; made by `daemon.commands` and by tests."""
 
     tree: Path
     """Folder with Full-Duplex-Bench's samples somewhere below."""
@@ -148,33 +148,40 @@ def check_files(options: RunOptions) -> None:
     """
     for flag, name in (("--microphone", options.microphone), ("--camera", options.camera)):
         if source_kind(name) is Source.FILE:
-            _readable(flag, Path(name))
+            check_readable(flag, Path(name))
     if options.echo is not None:
-        _readable("--echo", options.echo)
+        check_readable("--echo", options.echo)
     if source_kind(options.speaker) is Source.FILE:
         _writable("--speaker", Path(options.speaker))
         if not options.speaker.lower().endswith(".wav"):
-            raise ConfigError(f"--speaker {options.speaker}: only .wav files can be written")
+            better = Path(options.speaker).with_suffix(".wav")
+            raise ConfigError(
+                f"--speaker {options.speaker}: only .wav files can be written; "
+                f"next: --speaker {better}"
+            )
     for flag, path in (("--events", options.events), ("--record", options.record)):
         if path is not None:
             _writable(flag, path)
 
 
-def _readable(flag: str, path: Path) -> None:
+def check_readable(flag: str, path: Path) -> None:
+    """Refuse what is no file that this user may read. Raises ConfigError."""
+    if path.is_dir():
+        raise ConfigError(f"{flag} {path}: is a folder, a file was expected; next: ls {path}")
     if not path.is_file():
-        raise ConfigError(f"{flag} {path}: there is no such file")
+        raise ConfigError(f"{flag} {path}: there is no such file; next: ls {path.parent}")
     if not os.access(path, os.R_OK):
-        raise ConfigError(f"{flag} {path}: may not be read by this user")
+        raise ConfigError(f"{flag} {path}: may not be read by this user; next: ls -l {path}")
 
 
 def _writable(flag: str, path: Path) -> None:
     folder = path.parent
     if path.is_dir():
-        raise ConfigError(f"{flag} {path}: is a folder, a file was expected")
+        raise ConfigError(f"{flag} {path}: is a folder, a file was expected; next: ls {path}")
     if not folder.is_dir():
         raise ConfigError(f"{flag} {path}: there is no folder {folder}; next: mkdir -p {folder}")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise ConfigError(f"{flag} {path}: may not be written by this user")
+        raise ConfigError(f"{flag} {path}: may not be written by this user; next: ls -ld {path}")
 
 
 def state_folder(config: Config, environment: dict[str, str]) -> Path:

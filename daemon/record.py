@@ -20,10 +20,9 @@ from __future__ import annotations
 import io
 import json
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,8 +33,20 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 from PIL import Image
 
-from daemon.turn import (TURN_S, TURN_SAMPLES, Act, Addressing, Floor, MicroTurn, Reply, Slots,
-                         State, Task, VideoFrame, VoiceState)
+from daemon.turn import (
+    TURN_S,
+    TURN_SAMPLES,
+    Act,
+    Addressing,
+    Floor,
+    MicroTurn,
+    Reply,
+    Slots,
+    State,
+    Task,
+    VideoFrame,
+    VoiceState,
+)
 
 FORMAT = "1"
 """Version of the layout above; a reader refuses any other."""
@@ -327,39 +338,3 @@ def replay(path: Path, model: Model, speed: float | None = None, *,
         if speed is not None:
             wait(TURN_S / speed)
     return None
-
-
-def replay_main(arguments: Any) -> int:
-    """`tagalong replay FILE [--assert] [--speed N] [--engine E]`; returns the exit status.
-
-    Prints words, acts and counts as the network gives them now, then the first difference. With
-    `--assert` a difference gives 1. A file that cannot be replayed gives 2.
-    """
-    from daemon.interaction import InteractionModel
-
-    options = {"speed": None, "engine": "auto", "assert": False, **vars(arguments)}
-    path = Path(options["file"])
-    try:
-        made_with = {k: v for k, v in metadata(path).items() if k != "config"}
-        print("recorded with:", ", ".join(f"{k} {v}" for k, v in made_with.items()))
-        model = InteractionModel.open(engine=options["engine"] or "auto")
-        found = replay(path, model, options["speed"], show=_show)
-    except (OSError, ValueError) as error:
-        print(f"tagalong replay: {error}", file=sys.stderr)
-        return 2
-    print(f"first difference: {found}" if found else "no difference")
-    return 1 if found and options["assert"] else 0
-
-
-def _show(turn: MicroTurn, reply: Reply) -> None:
-    parts = [f"heard {' '.join(reply.heard)}"] if reply.heard else []
-    parts += [f"act {reply.act.name} {_given(reply.act.slots)}".rstrip()] if reply.act else []
-    parts += [f"counted {reply.counted}"] if reply.counted else []
-    parts += [reply.floor.name.lower()] if reply.floor is not Floor.KEEP else []
-    if parts:
-        print(f"{turn.t_s:8.1f} s  {'; '.join(parts)}")
-
-
-def _given(slots: Slots) -> str:
-    pairs = ((slot.name, getattr(slots, slot.name)) for slot in fields(slots))
-    return " ".join(f"{name}={value}" for name, value in pairs if value is not None)

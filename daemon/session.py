@@ -31,6 +31,12 @@ DRAIN_S = 1.2
 """Silence after the last input in which a last command is still understood."""
 REPORT_TURNS = 50
 """Micro-turns between two looks at what was shed and how long steps took."""
+HEARD_ERRORS = frozenset(("microphone", "camera", "mute", "acts"))
+"""Errors with a sound: a sensor is gone, a mute was refused or did not happen, an act failed."""
+ALARM_GAP_S = 30.0
+"""Least time between two sounds of an error."""
+FAILED = "failed"
+"""Reason of an end that is not clean."""
 CONVERSATION = 40
 """Lines of conversation that go with a question."""
 
@@ -59,6 +65,7 @@ class Session:
         self._sounds: deque[Played] = deque()
         """Sounds whose end lies ahead: a stepped loudspeaker renders before the ear hears."""
         self._saved_revision = -1
+        self._next_alarm_s = 0.0
         self._ended_s: float | None = None
         self._watch = Watch(parts, self)
         self._do_effect: dict[type, Callable[[Any], None]] = {
@@ -131,7 +138,7 @@ class Session:
             self._news(news)
         self._watch.look(now_s)
         self._do(lambda: acts.tick(now_s, reply.floor, self._wearer_speaking(reply)))
-        self._mute_when_silent()
+        self._mute_when_confirmed()
 
     def _sound(self) -> None:
         """What was decided becomes sound; what has sounded becomes events."""
@@ -198,7 +205,7 @@ class Session:
         return not waiting and not parts.acts.holding and parts.speaker.drained
 
     def finish(self, reason: str) -> None:
-        """Last events; a session over files that ended well leaves nothing to resume."""
+        """Last events. `failed` is no clean end: what ran is resumed."""
         parts = self.parts
         parts.writer.flush()  # no device is opened or closed behind this
         if parts.mouth.playback.speaking:
@@ -207,10 +214,21 @@ class Session:
         while self._sounds:
             self._played(self._sounds.popleft())
         self._watch.report()
-        store = parts.store
-        if store is not None and self.settings.stepped:
-            parts.writer.job(store.clear)
+        if reason != FAILED:
+            self._close_ledger()
         self.emit("end", reason, turns=self.index, counters=self.totals)
+
+    def _close_ledger(self) -> None:
+        """After a clean end no set goes on counting, and of a session over files nothing stays;
+        a live one keeps timers, reminders and readings."""
+        store, ledger = self.parts.store, self.parts.ledger
+        if store is None:
+            return
+        if self.settings.stepped:
+            self.parts.writer.job(store.clear)
+            return
+        ledger.finish(self.now_s)
+        self._keep()
 
     # -- hearing ------------------------------------------------------------------------------
 
@@ -320,9 +338,10 @@ class Session:
 
     # -- sensors ------------------------------------------------------------------------------
 
-    def _mute_when_silent(self) -> None:
-        """A mute waits until what was said before has been heard."""
-        while self._mutes and not self.parts.mouth.playback.speaking:
+    def _mute_when_confirmed(self) -> None:
+        """A mute waits until its confirmation has been heard, and for nothing said after that."""
+        mouth = self.parts.mouth
+        while self._mutes and not mouth.waits_with(f"act:mute_{self._mutes[0].what}"):
             effect = self._mutes.popleft()
             self.aside(lambda e=effect: self.parts.sensors.mute(e.what, self.now_s, e.seconds))
 
@@ -348,8 +367,12 @@ class Session:
         self.parts.writer.event(Event(self.now_s, self.index, kind, text, given))
 
     def error(self, where: str, text: str) -> None:
-        """Something failed and the rest goes on."""
+        """Something failed and the rest goes on; the wearer hears that it did, where they miss
+        something by it and not again and again."""
         self.parts.health.errors += 1
+        if where in HEARD_ERRORS and self.now_s >= self._next_alarm_s:
+            self._next_alarm_s = self.now_s + ALARM_GAP_S
+            self.parts.mouth.earcon("error")
         self.emit("error", text, where=where)
 
     def notice(self, text: str, name: str) -> None:

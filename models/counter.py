@@ -1,7 +1,9 @@
 """From what the network sees of a repetition (active, rate, phase) to "one more": a phase lock.
 
 The rate is integrated, the phase nudges the integral, and each whole cycle fires once. The state
-is a handful of floats, so that a restarted daemon goes on mid-set.
+is a handful of floats that `get_state` copies. It does not outlive the process: a daemon that is
+started again mid-set goes on from the ledger's number and finds the phase anew, which may cost the
+cycle that it was in.
 
 Source: first-order phase-locked loop with frequency feed-forward; Gardner, "Phaselock
 Techniques", 3rd ed., section 2.1. The gains are tuned on generated clips.

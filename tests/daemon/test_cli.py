@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from daemon import cli
+from daemon.commands import live, shared, worker
 from daemon.config import Config
 from daemon.control import ControlServer, mute_handlers
 from daemon.mute import MuteControl, MuteStore, Reason, Sensor
@@ -31,9 +33,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET",
                  "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CONFIGURATION_DIRECTORY"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cli, "SYSTEM_SOCKET", tmp_path / "no-system-daemon")
-    monkeypatch.setattr(cli, "SYSTEM_CONFIG", tmp_path / "no-system-config")
-    monkeypatch.setattr(cli, "_start_logging", lambda: None)
+    monkeypatch.setattr(shared, "SYSTEM_SOCKET", tmp_path / "no-system-daemon")
+    monkeypatch.setattr(shared, "SYSTEM_CONFIG", tmp_path / "no-system-config")
+    for module in (live, worker):
+        monkeypatch.setattr(module, "start_logging", lambda: None)
     return tmp_path
 
 
@@ -111,6 +114,8 @@ def test_systemds_folders_are_used(
     [
         ("run --engine onxx", "invalid choice: 'onxx'"),
         ("run --microphone gone.wav", "--microphone gone.wav: there is no such file"),
+        ("run --microphone /tmp/", "--microphone /tmp: is a folder, a file was expected"),
+        ("replay gone.mcap", "replay gone.mcap: there is no such file; next: ls"),
         ("run --broker http://x", "--broker http://x: must be none, embedded, mqtt://HOST"),
         ("run --tail -1", "--tail -1: must be a number from 0 to 600"),
         ("run --clock stepped", "--clock stepped needs files"),
@@ -202,6 +207,19 @@ def test_devices_lists_three_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"sound", "cameras"} <= set(json.loads(capsys.readouterr().out))
 
 
+VERBS = ("run", "doctor", "devices", "status", "mute", "unmute", "replay", "rehearse", "fdbench",
+         "background")  # fmt: skip
+
+
+def test_every_verb_has_its_function() -> None:
+    operands = {"mute": ["all"], "unmute": ["all"], "replay": ["f"], "rehearse": ["f"],
+                "fdbench": ["d"]}  # fmt: skip
+    for verb in VERBS:
+        arguments = cli._parser().parse_args([verb, *operands.get(verb, [])])
+        module = importlib.import_module(f"daemon.commands.{arguments.module}")
+        assert callable(getattr(module, verb))
+
+
 def test_help_is_quick_and_has_examples() -> None:
     code = "import sys; from daemon import cli; sys.argv[1:] = ['--help']; cli.main()"
     loaded = subprocess.run(
@@ -210,6 +228,8 @@ def test_help_is_quick_and_has_examples() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert loaded.returncode == 0 and "tagalong doctor" in loaded.stdout
-    assert "numpy" not in loaded.stderr and "onnxruntime" not in loaded.stderr
-    for verb in ("run", "doctor", "devices", "status", "mute", "unmute", "replay", "background"):
+    assert "nothing leaves it unless a broker is set" in loaded.stdout
+    for slow in ("numpy", "onnxruntime", "pydantic"):
+        assert slow not in loaded.stderr
+    for verb in VERBS:
         assert f"    {verb}" in loaded.stdout

@@ -167,12 +167,15 @@ def test_a_wall_clock_set_back_moves_nothing_forward() -> None:
     assert Ledger.restore(snapshot, wall).book.timers[0].due_at_s == pytest.approx(605.0)
 
 
-def test_a_set_left_for_long_is_finished_not_resumed() -> None:
+@pytest.mark.parametrize(("minutes", "goes_on"), [(29, True), (31, False), (7 * 24 * 60, False)])
+def test_a_set_left_for_long_is_finished_not_resumed(minutes: int, goes_on: bool) -> None:
     wall = Wall()
     snapshot = Ledger(wall, book=FULL).snapshot()
-    wall.now += timedelta(hours=9)
-    again = Ledger.restore(snapshot, wall)
-    assert again.book.running is None and again.book.finished[-1].count == 7
+    wall.now += timedelta(minutes=minutes)
+    book = Ledger.restore(snapshot, wall).book
+    assert (book.running is not None) is goes_on
+    assert (book.running or book.finished[-1]).count == 7
+    assert [t.text for t in book.timers] == ["ten minutes", "drink"]
 
 
 def test_delegations_that_the_outbox_has_not_got_are_forgotten() -> None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mcap.reader import make_reader
 
-from daemon.record import (Difference, Recorder, RecordingError, difference, metadata, read,
-                           replay, replay_main)
-from daemon.turn import (Act, Addressing, Floor, MicroTurn, Reply, Slots, State, Task, VideoFrame,
-                         VoiceState)
+from daemon.record import Difference, Recorder, RecordingError, difference, metadata, read, replay
+from daemon.turn import (
+    Act,
+    Addressing,
+    Floor,
+    MicroTurn,
+    Reply,
+    Slots,
+    State,
+    Task,
+    VideoFrame,
+    VoiceState,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -191,9 +199,3 @@ def test_a_recording_of_another_version_is_refused(tmp_path) -> None:
     Recorder(path, {"format": "9"}).close()
     with pytest.raises(RecordingError, match="format '9', expected '1'"):
         list(read(path))
-
-
-def test_replay_command_refuses_a_missing_file_in_words(tmp_path, capsys) -> None:
-    pytest.importorskip("daemon.interaction", reason="the model is not part of this checkout")
-    assert replay_main(SimpleNamespace(file=str(tmp_path / "none.mcap"))) == 2
-    assert "none.mcap" in capsys.readouterr().err

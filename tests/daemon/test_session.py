@@ -370,6 +370,24 @@ def test_a_session_that_ended_well_leaves_nothing_to_resume(tmp_path):
     assert store.load() is None
 
 
+@pytest.mark.parametrize(("reason", "running"), [("stopped", False), ("failed", True)])
+def test_a_live_session_that_ended_well_ends_its_set_and_keeps_its_timers(
+        tmp_path, reason, running):
+    store = LedgerStore(tmp_path / "ledger.sqlite")
+    timer = command("set_timer", "set", "a", "timer", "for", "ten", "minutes", number=10,
+                    unit="minute")
+    world = World({3: SQUATS, 7: {"counted": 1}, 8: {"counted": 1}, 12: timer}, store=store,
+                  settings=Settings(has_camera=False))
+    for _ in range(15):
+        world.session.turn()
+    world.session.finish(reason)
+    world.writer.close()
+    book = Ledger.restore(store.load() or {}, lambda: NOON).book
+    assert (book.running is not None) is running
+    assert (book.running or book.finished[-1]).count == 2
+    assert [t.text for t in book.timers] == ["ten minutes"]
+
+
 def test_step_thread_never_synthesises():
     makers: list[str] = []
 

@@ -8,7 +8,8 @@ import pytest
 
 from daemon.mute import Reason, Sensor
 from daemon.parts import Settings
-from tests.daemon.test_session import World, command
+from daemon.senses.camera import NoCamera
+from tests.daemon.test_session import HELP, SQUATS, World, command
 
 pytestmark = pytest.mark.unit
 
@@ -33,6 +34,19 @@ def test_a_spoken_mute_closes_the_device_after_the_reply_and_lifts_by_itself():
     assert world.script.turns[closed.turn + 1].state.microphone_muted
 
 
+@pytest.mark.parametrize("what", ["microphone", "camera"])
+def test_a_spoken_mute_waits_for_its_confirmation_only(what):
+    """Neither for what was being said nor for the numbers of a set that follow."""
+    plan = {0: SQUATS, **{k: {"counted": 1} for k in range(14, 60)}, **HELP}
+    plan[12] = command(f"mute_{what}", "mute", "the", what)
+    world = World(plan, 60).run()
+    cut, confirmed = [e for e in world.of("spoken") if e.text != "counting squats"][:2]
+    assert cut.data["cut"] and cut.data["end_s"] == pytest.approx(13 * 0.2 + 0.1 + 0.02)
+    assert confirmed.text == f"{what} off" and not confirmed.data["cut"]
+    closed = world.of("mute")[0]
+    assert confirmed.data["end_s"] - 0.4 <= closed.t_s <= confirmed.data["end_s"] + 0.4
+
+
 def test_a_device_that_takes_its_time_to_close_does_not_hold_up_the_loop():
     world = World({}, settings=Settings(has_camera=False))
     closing, closed = threading.Event(), threading.Event()
@@ -55,3 +69,28 @@ def test_a_device_that_takes_its_time_to_close_does_not_hold_up_the_loop():
     world.session.turn()
     world.writer.close()
     assert muted(world) == [("camera", True, "command")]
+
+
+class FlickeringCamera(NoCamera):
+    """A camera that is gone in every other second."""
+
+    problem: str | None = None
+
+    def frames(self, until_s):
+        self.problem = "camera gone" if int(until_s) % 2 else None
+        return []
+
+
+def test_errors_that_concern_the_wearer_have_a_sound_now_and_then():
+    world = World({}, 200, camera=FlickeringCamera()).run()
+    alarms = [e.t_s for e in world.of("earcon") if e.text == "error"]
+    assert len(world.of("error")) >= 20
+    assert alarms == [pytest.approx(first, abs=0.5) for first in (1.0, 31.0)]
+
+
+def test_a_refusal_has_a_sound():
+    world = World({5: command("unmute_camera", "unmute", "the", "camera")}, 30)
+    world.control.hardware(Sensor.CAMERA, True, 0.0)
+    world.run()
+    assert "error" in world.texts("earcon")
+    assert any("hardware switch" in text for text in world.texts("spoken"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,21 +126,24 @@ def test_the_program_itself_says_one_line_and_no_traceback(tmp_path):
     assert "engine.name = 'gpu'" in ended.stderr and "Traceback" not in ended.stderr
 
 
-def test_a_damaged_sound_file_is_told_aloud_and_the_rest_goes_on(tmp_path):
-    path = write_sound(tmp_path / "in.flac", noise(8.0, 3000.0), codec="flac")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 :] = os.urandom(len(data) // 2)
-    path.write_bytes(data)
+@pytest.mark.parametrize(("name", "codec", "rest"), [
+    ("in.mp3", "libmp3lame", np.random.default_rng(0).bytes(9_000)),
+    ("in.flac", "flac", b""),
+], ids=["noise from the middle on", "cut off within a frame"])
+def test_a_damaged_sound_file_is_told_aloud_and_the_rest_goes_on(tmp_path, name, codec, rest):
+    path = write_sound(tmp_path / name, noise(8.0, 3000.0), codec=codec)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + rest)
     video = write_video(tmp_path / "v.mp4", 90)
     events = tmp_path / "e.jsonl"
-    plan = {35: SQUATS, 40: {"counted": 1}}
-    Runner(model=Script(plan)).run_files(path, video, events=events)
+    script = Script({40: SQUATS, 44: {"counted": 1}})
+    Runner(model=script).run_files(path, video, events=events)
     lines = read_lines(events)
-    spoken = [e["text"] for e in of(lines, "spoken")]
-    assert spoken[-2:] == ["counting squats", "one"]
-    told = [e for e in of(lines, "error") if e["where"] == "microphone"]
-    assert len(told) <= 1
-    assert spoken[:-2] == ["I cannot hear you any more. The microphone is gone."] * len(told)
+    (told,) = of(lines, "error")
+    assert told["where"] == "microphone" and name in told["text"]
+    assert [e["text"] for e in of(lines, "spoken")] == [
+        "I cannot hear you any more. The microphone is gone.", "counting squats", "one"]
+    assert [bool(turn.audio.any()) for turn in script.turns[:30]] == [True] * 20 + [False] * 10
 
 
 def test_a_truncated_video_ends_and_the_sound_goes_on(tmp_path, sound):
@@ -213,7 +217,11 @@ sys.exit(run(Config(), options, Runner(model=Script({2: {"heard": ("hello",)}}))
 """
 
 
-def test_no_camera_protocol_is_complete():
-    """`none` has every attribute that the loop reads of a camera."""
+def test_without_a_camera_the_loop_finds_all_that_it_reads_of_one():
+    """What the source reads of `parts.camera`, read from the source."""
+    used = {name for path in (REPOSITORY / "daemon").glob("*.py")
+            for name in re.findall(r"parts\.camera\.(\w+)", path.read_text(encoding="utf-8"))}
+    assert {"frames", "problem", "dropped"} <= used
     camera = NoCamera()
+    assert {name for name in used if not hasattr(camera, name)} == set()
     assert camera.frames(1.0) == [] and camera.problem is None and camera.dropped == 0

@@ -1,0 +1,1 @@
+"""What the verbs of `tagalong` do; a module is imported when one of its verbs runs."""
