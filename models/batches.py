@@ -64,6 +64,7 @@ class StreamShards:
     def __init__(self, folder: Path, rng: np.random.Generator, reuse: float = 3.0,
                  keep: int = 100) -> None:
         self.folder, self.rng, self.reuse, self.keep = folder, rng, reuse, keep
+        folder.mkdir(parents=True, exist_ok=True)
         self.shards: dict[Path, dict[str, np.ndarray]] = {}
         self.drawn = 0
 

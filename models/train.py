@@ -26,6 +26,7 @@ from torch import Tensor
 from models import batches, tokens
 from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
 from models.model import InteractionNet
+from models.muon import Muon
 from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
 from models.tokens import SLOT_HEADS
@@ -123,80 +124,71 @@ def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
         for k, v in batch.items() if v.dtype.kind in "iufb"}
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io).
-
-    torch.optim.Muon works in bfloat16, which this CPU emulates: 4 s a step against 0.2 s here.
-    """
-
-    def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(matrices, {"lr": lr, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """One update of every matrix."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                kept = state.setdefault("momentum", torch.zeros_like(p))
-                kept.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonal(p.grad.lerp(kept, group["momentum"]))
-                p.mul_(1 - 0.05 * group["lr"])
-                p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[0] / p.shape[1]) ** 0.5)
-
-
-def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
-    """Nearly the closest orthogonal matrix: a quintic Newton-Schulz iteration (same source)."""
-    x = g.T if g.shape[0] > g.shape[1] else g
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        a = x @ x.T
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.T if g.shape[0] > g.shape[1] else x
-
-
 class Trainer:
     """Owns the network, the optimiser and the position in the data."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, config: ModelConfig | None = None) -> None:
         self.options, self.rank = options, int(os.environ.get("RANK", 0))
         self.world = int(os.environ.get("WORLD_SIZE", 1))
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.world > 1:
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        self.device = self._join()
         torch.manual_seed(1)
-        self.config = ModelConfig()
-        self.net = InteractionNet(self.config).to(self.device)
+        self.net = InteractionNet(config or ModelConfig()).to(self.device)
         self.position = {"steps": 0, "audio_s": 0.0, "shard": 0}
-        self._resume()
-        self.model = self.net if self.world == 1 else torch.nn.parallel.DistributedDataParallel(
-            self.net, find_unused_parameters=True)
+        if self.rank == 0:
+            self._resume()
+        self._share_start()
         inner = [p for n, p in self.net.named_parameters() if "blocks" in n and p.ndim == 2]
         known = {id(p) for p in inner}
         self.optimisers = [
             Muon(inner, options.matrix_rate),
             torch.optim.AdamW([p for p in self.net.parameters() if id(p) not in known],
                               lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0)]
+        # every rank draws other streams and clips
         self.rng = np.random.default_rng([7, self.rank, self.position["steps"]])
         self.first = self.position["shard"]
-        self.streams = batches.StreamShards(options.work / "speech", self.rng, options.reuse)
+        # the ranks use a shard up together
+        self.streams = batches.StreamShards(options.work / "speech", self.rng,
+                                            options.reuse / self.world)
         self.video = ShardClips(options.video) if options.video else None
         self.since_start = 0
         self.decay_from: int | None = 0 if options.decay_only else None
 
+    def _join(self) -> torch.device:
+        """Device of this process, which has met the other ranks when there are any."""
+        device = torch.device("cpu")
+        if torch.cuda.is_available():
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(device)
+        if self.world > 1:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return device
+
     def _resume(self) -> None:
-        for path in (self.options.work / "last.pt", CONSTANT):
+        """Weights and position of DIR/last.pt, else of --start; anew without either."""
+        for path in (self.options.work / "last.pt", self.options.start):
             if path.exists():
                 stored = torch.load(path, map_location="cpu", weights_only=True)
                 self.net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
                 self.position = stored["position"]
-                print(f"goes on from {path.name}: {self.position}", flush=True)
+                print(f"goes on from {path}: {self.position}", flush=True)
                 return
+        print(f"begins anew: neither {self.options.work / 'last.pt'} nor {self.options.start}",
+              flush=True)
+
+    def _share_start(self) -> None:
+        """Rank 0's weights and position for all."""
+        if self.world == 1:
+            return
+        for tensor in self.net.state_dict().values():
+            dist.broadcast(tensor, 0)
+        told = [self.position]
+        dist.broadcast_object_list(told, 0)
+        self.position = told[0]
 
     def save(self, path: Path, dtype=torch.bfloat16) -> None:
-        """Weights and data position, written under a temporary name first."""
+        """Weights and data position, by rank 0, written under a temporary name first."""
+        if self.rank != 0:
+            return
         self.position["shard"] = self.first + int(self.streams.drawn / self.streams.reuse
                                                   / batches.SHARD)
         weights = {k: v.detach().cpu().to(dtype) for k, v in self.net.state_dict().items()}
@@ -204,17 +196,47 @@ class Trainer:
         torch.save({"weights": weights, "position": self.position}, unfinished)
         unfinished.replace(path)
 
-    def _rate(self) -> float:
-        """Share of the full rates, 0 to 1."""
-        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
-        if self.decay_from is None and (self.options.work / "decay").exists():
+    def goes_on(self, seconds_left: float) -> bool:
+        """True while there is time and the decay is not done; begins it when DIR/decay is there.
+
+        Rank 0 decides for all: a rank that stopped by a clock of its own would leave the others
+        waiting for its gradients.
+        """
+        begins = self.decay_from is None and (self.options.work / "decay").exists()
+        decided = [begins, seconds_left > 0 and not self.finished]
+        if self.world > 1:
+            told = torch.tensor(decided, dtype=torch.int32, device=self.device)
+            dist.broadcast(told, 0)
+            decided = told.tolist()
+        if decided[0]:
             self.save(self.options.work / "constant.pt")
             self.decay_from = self.since_start
-            print("decay begins", flush=True)
+            if self.rank == 0:
+                print("decay begins", flush=True)
+        return bool(decided[1])
+
+    def rate_share(self) -> float:
+        """Share of the full rates at the next step, 0 to 1."""
+        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
         if self.decay_from is None:
             return warm
         done = (self.since_start - self.decay_from) / self.options.decay_steps
         return warm * max(1.0 - done, 0.0)
+
+    def _average_gradients(self) -> None:
+        """Mean over the ranks, in one message.
+
+        Which parts of the network have a gradient depends on the number of the step alone, so all
+        ranks send the same. (DistributedDataParallel fails here: a step may run the network twice,
+        once with clips alone.)
+        """
+        if self.world == 1:
+            return
+        found = [p.grad for p in self.net.parameters() if p.grad is not None]
+        joined = torch.cat([g.flatten() for g in found])
+        dist.all_reduce(joined)
+        for gradient, mean in zip(found, (joined / self.world).split([g.numel() for g in found])):
+            gradient.copy_(mean.view_as(gradient))
 
     def _clips(self, n: int, rgb: bool = False) -> tuple[dict[str, Tensor], Tensor | None]:
         """n video clips as tensors, and normalised patches (n, T, 12, 4800) of their pictures."""
@@ -263,15 +285,16 @@ class Trainer:
 
     def _run(self, *inputs) -> tuple[dict[str, Tensor], Tensor | None]:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            return self.model(*inputs)
+            return self.net(*inputs)
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns its losses."""
-        share = self._rate()
+        share = self.rate_share()
         for optimiser, rate in zip(self.optimisers, (self.options.matrix_rate, self.options.rate)):
             optimiser.param_groups[0]["lr"] = share * rate
         losses, accuracy = self._losses()
         sum(losses.values()).backward()
+        self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -296,27 +319,29 @@ class Trainer:
                 and self.since_start - self.decay_from >= self.options.decay_steps)
 
 
-def train(options: argparse.Namespace) -> None:
-    """Run until the time is up or the decay stage is done."""
+def train(options: argparse.Namespace, config: ModelConfig | None = None) -> Trainer:
+    """Run until the time is up or the decay stage is done; config: other sizes, for tests."""
     torch.set_num_threads(options.threads)
-    trainer = Trainer(options)
+    trainer = Trainer(options, config)
     if trainer.rank == 0:
         batches.start_producers(options.work / "speech", options.producers, trainer.first)
     began, mean = time.monotonic(), {}
     at_start = trainer.position["audio_s"]
-    log = open(options.work / "log.jsonl", "a", buffering=1)
-    while not trainer.finished and time.monotonic() - began < options.hours * 3600:
+    while trainer.goes_on(began + options.hours * 3600 - time.monotonic()):
         for name, value in trainer.step().items():
             mean[name] = 0.98 * mean.get(name, value) + 0.02 * value
         if trainer.since_start % options.report == 0 and trainer.rank == 0:
             seconds = time.monotonic() - began
             speed = (trainer.position["audio_s"] - at_start) / seconds
             row = {**trainer.position, "s": round(seconds), "speed": round(speed, 1)}
-            log.write(json.dumps(row | {k: round(v, 4) for k, v in mean.items()}) + "\n")
+            with open(options.work / "log.jsonl", "a") as log:
+                log.write(json.dumps(row | {k: round(v, 4) for k, v in mean.items()}) + "\n")
             trainer.save(options.work / "last.pt", torch.float32)
-    if trainer.rank == 0:
-        trainer.save(options.work / ("final.pt" if trainer.decay_from is not None else "last.pt"),
-                     torch.float32)
+    trainer.save(options.work / ("final.pt" if trainer.decay_from is not None else "last.pt"),
+                 torch.float32)
+    if trainer.world > 1:
+        dist.destroy_process_group()
+    return trainer
 
 
 def parse(arguments=None) -> argparse.Namespace:
@@ -325,6 +350,9 @@ def parse(arguments=None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="shards, checkpoints, log")
     parser.add_argument("--video", type=Path, help="shards of models.scenarios.video")
+    parser.add_argument("--start", type=Path, default=CONSTANT, metavar="FILE",
+                        help="weights to go on from while DIR has no last.pt (%(default)s); a "
+                        "name that does not exist begins anew")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=4, help="streams of 20 s")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="of AdamW: all but the blocks")
