@@ -1,12 +1,25 @@
-"""Trains the interaction model on a CPU or a GPU; resumable.
+"""Trains the interaction model on a CPU or GPUs; can be stopped and started at any time.
 
-    python -m models.train --work DIR --hours 2            # constant rate, checkpoints in DIR
-    touch DIR/decay                                         # or --decay-only: the last stage
-    torchrun --nproc-per-node 4 -m models.train ...         # several processes or machines
+    python -m models.scenarios.video DIR/video --clips 4000                     # once, hours
+    python -m models.train --work DIR --video DIR/video --hours 8               # start
+    python -m models.train --work DIR --video DIR/video --hours 8               # resume: the same
+    touch DIR/decay                                       # while it runs, or before the next start
+    python -m models.export --weights DIR/final.pt                              # ship
+    torchrun --nproc-per-node 4 -m models.train ...                             # on several GPUs
 
-Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its
-own (warm-up, stable, decay: arXiv 2404.06395). `models/weights/constant.pt` holds bf16 weights of
-the constant stage, from which any machine goes on; the optimiser's state is warmed up anew.
+Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its own
+(warm-up, stable, decay: arXiv 2404.06395), after which it ends. Sound is rendered meanwhile.
+Progress goes to the terminal and to DIR/log.jsonl. Checkpoints hold weights and data position; the
+optimiser is warmed up anew:
+
+- DIR/last.pt: the constant stage, float32, written at every report; a start goes on from it, else
+  from --start. A decay that was interrupted begins again from it. To go on after a decay, remove
+  DIR/decay first.
+- DIR/constant.pt: the same in bfloat16, written when the decay begins; copied to
+  models/weights/constant.pt, any machine goes on from it.
+- DIR/final.pt: after the decay, for the export alone.
+
+Ranks on several machines must share DIR. They follow rank 0, which alone writes checkpoints.
 """
 
 from __future__ import annotations
@@ -15,86 +28,23 @@ import argparse
 import json
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor
 
 from models import batches, tokens
 from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.losses import VIDEO_WEIGHT, speech_losses, video_losses
 from models.model import InteractionNet
 from models.muon import Muon
 from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
-from models.tokens import SLOT_HEADS
 
-EMPTY_WEIGHT = 0.4
-"""Weight of the empty class: lower talks too much, higher stays mute (proto-speech)."""
-PHONE_WEIGHT = 0.8
-PHONE_LAG = 2
-"""Frames of 25 ms by which a phone is told later: it is clearer with one slot of what follows."""
 CONSTANT = WEIGHTS / "constant.pt"
-
-
-def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean cross entropy; (N, n) logits, (N,) targets and weights."""
-    loss = F.cross_entropy(logits.float(), target, reduction="none")
-    return (loss * weight).sum() / weight.sum().clamp(min=1.0)
-
-
-HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
-VIDEO_WEIGHT = 2.0
-"""Of all losses of counting beside those of speech; see --video-weight."""
-SLOT_SHARE = 0.2
-"""Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
-slot then weighs a few words, and rare acts do not drown the words in noise."""
-
-
-def speech_losses(out: dict[str, Tensor], phones: Tensor,
-                  b: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of the words, acts, slots, floor and phones."""
-    losses = {}
-    for i in range(2):
-        target = b["heard"][..., i].flatten()
-        weight = torch.where(target > 0, b["heard_weight"][..., i].flatten(), EMPTY_WEIGHT)
-        name = f"heard{i}"
-        losses[name] = HEAD_WEIGHTS[name] * weighted(
-            out[name].flatten(0, 1), target.clamp(min=0), weight * (target >= 0))
-    for name in ("act", "floor"):
-        target = b[name].flatten()
-        weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
-        losses[name] = HEAD_WEIGHTS[name] * weighted(out[name].flatten(0, 1), target, weight)
-    at = (b["act"] > 0).flatten()
-    if at.any():
-        for i, name in enumerate(SLOT_HEADS):
-            target = b["slots"][..., i].flatten()[at]
-            weight = torch.where(target > 0, 1.0, 0.15)
-            loss = F.cross_entropy(out[name].flatten(0, 1)[at].float(), target, reduction="none")
-            losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
-    late = b["phones"].roll(PHONE_LAG, 1)
-    late[:, :PHONE_LAG] = 255
-    target = late.flatten()
-    losses["phone"] = PHONE_WEIGHT * F.cross_entropy(
-        phones.flatten(0, 3).float(), target, ignore_index=255)
-    return losses
-
-
-def video_losses(reps: Tensor, v: dict[str, Tensor],
-                 weight: float = VIDEO_WEIGHT) -> dict[str, Tensor]:
-    """Losses of active, phase and log rate, each times weight; reps (B, T, 4)."""
-    active, mask = v["active"], v["mask"]
-    phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
-    off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
-    rate = torch.log(v["rate"].clamp(min=0.05))
-    losses = {
-        "active": F.binary_cross_entropy_with_logits(reps[..., 0].float(), active, mask),
-        "phase": (off * active).sum() / active.sum().clamp(min=1),
-        "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
-    }
-    return {name: weight * loss for name, loss in losses.items()}
 
 
 def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
@@ -104,17 +54,6 @@ def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
                                  "count": int(rng.integers(0, 12))}) for _ in range(n)]
     return (torch.tensor(rows)[:, None].expand(-1, TURNS, -1),
             torch.zeros(n, TURNS, 4, dtype=torch.int64))
-
-
-def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
-    """In place: some cameras are off, some frames do not come."""
-    rows, mask = clips["similarity"], clips["mask"]
-    off = rng.random(len(rows)) < 0.15
-    rows[off], mask[off] = 0.0, 0.0
-    missing = rng.random(mask.shape) < 0.02
-    rows[missing], mask[missing] = 0.0, 0.0
-    single = rng.random(mask.shape) < 0.03
-    rows[single, 0] = rows[single, 1]
 
 
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
@@ -210,6 +149,7 @@ class Trainer:
             decided = told.tolist()
         if decided[0]:
             self.save(self.options.work / "constant.pt")
+            self.save(self.options.work / "last.pt", torch.float32)
             self.decay_from = self.since_start
             if self.rank == 0:
                 print("decay begins", flush=True)
@@ -248,7 +188,7 @@ class Trainer:
             x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
             patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
         else:
-            camera_faults(self.rng, clips)
+            batches.camera_faults(self.rng, clips)
         return to_tensors(clips, self.device), patches
 
     def _video_losses(self, out: dict[str, Tensor], clips: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -319,25 +259,62 @@ class Trainer:
                 and self.since_start - self.decay_from >= self.options.decay_steps)
 
 
+SHOWN = ("heard0", "act", "phone", "phase", "alone", "heard0_hit", "act_hit")
+"""What a line on the terminal tells; DIR/log.jsonl has the rest."""
+
+
+class Progress:
+    """Smoothed losses as rows of DIR/log.jsonl and as lines on the terminal."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.mean = trainer, {}
+        self.began, self.audio_s = time.monotonic(), trainer.position["audio_s"]
+
+    def add(self, values: dict[str, float]) -> None:
+        """Losses and hits of a step."""
+        for name, value in values.items():
+            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+
+    def seconds_left(self) -> float:
+        """Until the time is up."""
+        return self.began + self.trainer.options.hours * 3600 - time.monotonic()
+
+    def _steps_left_s(self) -> float:
+        """Until the decay is done, at the speed so far; endless before it."""
+        t = self.trainer
+        if t.decay_from is None:
+            return float("inf")
+        steps = t.decay_from + t.options.decay_steps - t.since_start
+        return steps * (time.monotonic() - self.began) / max(t.since_start, 1)
+
+    def write(self) -> None:
+        """A row and a line. Speed: seconds of sound a second."""
+        position, seconds = self.trainer.position, time.monotonic() - self.began
+        speed = (position["audio_s"] - self.audio_s) / seconds
+        share = self.trainer.rate_share()
+        row = {**position, "s": round(seconds), "speed": round(speed, 1), "rate_share": share}
+        with open(self.trainer.options.work / "log.jsonl", "a") as log:
+            log.write(json.dumps(row | {k: round(v, 4) for k, v in self.mean.items()}) + "\n")
+        left = timedelta(seconds=round(max(0.0, min(self.seconds_left(), self._steps_left_s()))))
+        shown = [f"{name} {self.mean[name]:.3f}" for name in SHOWN if name in self.mean]
+        print(f"step {position['steps']}  sound {position['audio_s'] / 3600:.1f} h  "
+              f"{speed:.0f} s/s  rate {share:.2f}  {'  '.join(shown)}  {left} left", flush=True)
+
+
 def train(options: argparse.Namespace, config: ModelConfig | None = None) -> Trainer:
     """Run until the time is up or the decay stage is done; config: other sizes, for tests."""
     torch.set_num_threads(options.threads)
     trainer = Trainer(options, config)
     if trainer.rank == 0:
         batches.start_producers(options.work / "speech", options.producers, trainer.first)
-    began, mean = time.monotonic(), {}
-    at_start = trainer.position["audio_s"]
-    while trainer.goes_on(began + options.hours * 3600 - time.monotonic()):
-        for name, value in trainer.step().items():
-            mean[name] = 0.98 * mean.get(name, value) + 0.02 * value
+    progress = Progress(trainer)
+    while trainer.goes_on(progress.seconds_left()):
+        progress.add(trainer.step())
         if trainer.since_start % options.report == 0 and trainer.rank == 0:
-            seconds = time.monotonic() - began
-            speed = (trainer.position["audio_s"] - at_start) / seconds
-            row = {**trainer.position, "s": round(seconds), "speed": round(speed, 1)}
-            with open(options.work / "log.jsonl", "a") as log:
-                log.write(json.dumps(row | {k: round(v, 4) for k, v in mean.items()}) + "\n")
-            trainer.save(options.work / "last.pt", torch.float32)
-    trainer.save(options.work / ("final.pt" if trainer.decay_from is not None else "last.pt"),
+            progress.write()
+            if trainer.decay_from is None:
+                trainer.save(options.work / "last.pt", torch.float32)
+    trainer.save(options.work / ("last.pt" if trainer.decay_from is None else "final.pt"),
                  torch.float32)
     if trainer.world > 1:
         dist.destroy_process_group()
