@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: training parts untested")
 
 from models import batches, tokens, train  # noqa: E402
+from models.config import TINY  # noqa: E402
+from models.losses import video_losses  # noqa: E402
+from models.muon import orthogonal  # noqa: E402
 from models.scenarios.phones import PHONES  # noqa: E402
 from models.scenarios.simulation import TURNS  # noqa: E402
 from models.scenarios.stream import Stream  # noqa: E402
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.timeout(300)]
 STEPS = 6
 """Of the decay stage."""
 
@@ -77,6 +82,163 @@ def options_for(shards: Path, work: Path, *more: str):
     return train.parse(["--work", str(work), "--start", str(work / "none.pt"), "--batch", "1",
                         "--producers", "0", "--threads", "1", "--warm-up", "1",
                         "--decay-steps", str(STEPS), "--report", "1", *more])
+
+
+def trained(options, steps: int = 2) -> train.Trainer:
+    """A tiny network after some steps of the constant stage."""
+    trainer = train.Trainer(options, TINY)
+    for _ in range(steps):
+        trainer.step()
+    return trainer
+
+
+def weights_of(trainer) -> dict:
+    return trainer.net.state_dict()
+
+
+def test_resume_from_last_keeps_weights_and_position(shards, tmp_path):
+    options = options_for(shards, tmp_path)
+    trainer = trained(options)
+    trainer.streams.drawn = int(5 * batches.SHARD * options.reuse)
+    trainer.save(tmp_path / "last.pt", torch.float32)
+    resumed = train.Trainer(options, TINY)
+    assert resumed.position == {"steps": 2, "audio_s": 40.0, "shard": 5}
+    assert resumed.first == 5
+    for name, weights in weights_of(trainer).items():
+        assert torch.equal(weights, weights_of(resumed)[name]), name
+
+
+def test_resume_from_constant_elsewhere(shards, tmp_path):
+    """Another machine has the bfloat16 weights alone; its own last.pt wins once there is one."""
+    trainer = trained(options_for(shards, tmp_path / "one"))
+    constant = tmp_path / "constant.pt"
+    trainer.save(constant)
+    options = options_for(shards, tmp_path / "two", "--start", str(constant))
+    resumed = train.Trainer(options, TINY)
+    assert resumed.position == trainer.position
+    for name, weights in weights_of(trainer).items():
+        assert torch.equal(weights.bfloat16().float(), weights_of(resumed)[name]), name
+    resumed.step()
+    resumed.save(tmp_path / "two" / "last.pt", torch.float32)
+    assert train.Trainer(options, TINY).position["steps"] == 3
+
+
+def test_decay_stage(shards, tmp_path):
+    """From two steps of the constant stage; with clips, alone and with pictures, beside sound."""
+    options = options_for(shards, tmp_path, "--video", str(shards / "video"), "--clips", "2",
+                          "--pictures-every", "4")
+    trained(options).save(tmp_path / "last.pt", torch.float32)
+    before = torch.load(tmp_path / "last.pt", weights_only=True)
+    (tmp_path / "decay").touch()
+    train.train(options, TINY)
+    rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert np.allclose([row["rate_share"] for row in rows], 1 - np.arange(1, STEPS + 1) / STEPS)
+    assert all(np.isfinite(row[name]) for row in rows for name in ("heard0", "phase", "alone"))
+    final = torch.load(tmp_path / "final.pt", weights_only=True)
+    assert final["position"]["steps"] == 2 + STEPS
+    # a decay that is interrupted begins again from the constant stage
+    for name in ("last.pt", "constant.pt"):
+        kept = torch.load(tmp_path / name, weights_only=True)
+        assert kept["position"] == before["position"]
+        assert not torch.equal(kept["weights"]["norm"].float(), final["weights"]["norm"])
+
+
+def test_the_time_ends_the_constant_stage(shards, tmp_path):
+    train.train(options_for(shards, tmp_path, "--hours", "0"), TINY)
+    assert [p.name for p in tmp_path.glob("*.pt")] == ["last.pt"]
+
+
+def test_video_weight():
+    """Twice the weight, twice every loss of counting."""
+    rng = torch.Generator().manual_seed(1)
+    truth = {name: torch.rand(2, 5, generator=rng)
+             for name in ("active", "phase_cos", "phase_sin", "rate", "mask")}
+    reps = torch.randn(2, 5, 4, generator=rng)
+    one, two = video_losses(reps, truth, 1.0), video_losses(reps, truth, 2.0)
+    assert all(torch.isclose(two[name], 2 * one[name]) for name in one) and len(one) == 3
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (64, 32), (192, 32)], ids=str)
+def test_orthogonal_has_singular_values_near_1_and_keeps_the_directions(shape):
+    g = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    u, _, v = torch.linalg.svd(g, full_matrices=False)
+    made = orthogonal(g)
+    values = torch.diagonal(u.T @ made @ v.T)
+    assert values.min() > 0.6 and values.max() < 1.3
+    assert torch.allclose(u.T @ made @ v.T, torch.diag(values), atol=1e-3)
+
+
+def test_shards_are_read_as_written(shards, tmp_path):
+    write_shards(tmp_path)
+    made = batches.StreamShards(tmp_path, np.random.default_rng(1)).batch(4)
+    assert set(made) == {f.name for f in fields(Stream)}
+    assert made["levels"].shape == (4, TURNS, 8, 80)
+    acts = [synthetic_stream(seed).act for seed in range(2 * batches.SHARD)]
+    for act in made["act"]:
+        assert any(np.array_equal(act, known) for known in acts)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000000.npz", "000001.npz", "wanted"]
+
+
+def test_the_reader_tells_the_producers_how_far_it_is(tmp_path):
+    write_shards(tmp_path)
+    reader = batches.StreamShards(tmp_path, np.random.default_rng(1), reuse=2)
+    for _ in range(5):
+        reader.batch(16, first=7)
+    # 64 streams drawn before the last call, each used twice: one shard of 32 further than the first
+    assert (tmp_path / "wanted").read_text() == "8"
+
+
+def test_augment_keeps_shape_and_range():
+    levels = np.random.default_rng(0).integers(0, 16, (TURNS, 8, 80)).astype(np.uint8)
+    before, changed = levels.copy(), 0
+    for seed in range(40):
+        made = batches.augment(np.random.default_rng(seed), levels)
+        assert made.shape == levels.shape and made.dtype == np.uint8 and made.max() <= 15
+        changed += not np.array_equal(made, levels)
+    assert changed > 30 and np.array_equal(before, levels)
+
+
+def targets(n: int = 8) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A batch, and the outputs (n, T, 4) that a faultless network would have fed back."""
+    made = [synthetic_stream(seed) for seed in range(n)]
+    batch = {name: np.stack([getattr(s, name) for s in made]) for name in ("heard", "act", "floor")}
+    known = np.concatenate([batch["heard"], batch["act"][..., None], batch["floor"][..., None]], -1)
+    shifted = np.zeros(known.shape, np.int64)
+    shifted[:, 1:] = np.maximum(known[:, :-1], 0)
+    return batch, shifted
+
+
+def test_feed_back_gives_the_outputs_of_the_micro_turn_before():
+    batch, known = targets()
+    found = batches.feed_back(np.random.default_rng(0), batch, drop=0.0, swap=0.0)
+    assert np.array_equal(found, known)
+
+
+def test_feed_back_corrupts_a_share_of_the_words():
+    batch, known = targets(32)
+    found = batches.feed_back(np.random.default_rng(0), batch)
+    assert found.min() == 0 and found[..., :2].max() < len(tokens.HEARD)
+    said = known[..., :2] > 0
+    wrong = (found != known)[..., :2][said].mean()
+    assert 0.2 < wrong < 0.3
+    acts, given = known[..., 2:], found[..., 2:]
+    assert np.all((given == acts) | (given == 0)), "an act or floor was exchanged, not only dropped"
+
+
+def test_camera_faults():
+    """Shapes as of the trainer's clips, rows shortened."""
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0.5, 1.5, (300, TURNS, 3, 4)).astype(np.float32)
+    clips = {"similarity": rows.copy(), "mask": np.ones((300, TURNS), np.float32)}
+    batches.camera_faults(rng, clips)
+    seen = clips["mask"] > 0
+    assert np.all(clips["similarity"][~seen] == 0) and np.all(clips["similarity"][seen] > 0)
+    off = ~seen.any(1)
+    assert 0.1 < off.mean() < 0.2
+    assert 0.01 < (~seen[~off]).mean() < 0.03
+    one = (clips["similarity"][..., 0, :] == clips["similarity"][..., 1, :]).all(-1) & seen
+    assert 0.02 < one[~off].mean() < 0.04
+    assert np.array_equal(clips["similarity"][..., 1:, :][seen], rows[..., 1:, :][seen])
 
 
 ONE_RANK = """
