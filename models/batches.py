@@ -64,6 +64,7 @@ class StreamShards:
     def __init__(self, folder: Path, rng: np.random.Generator, reuse: float = 3.0,
                  keep: int = 100) -> None:
         self.folder, self.rng, self.reuse, self.keep = folder, rng, reuse, keep
+        folder.mkdir(parents=True, exist_ok=True)
         self.shards: dict[Path, dict[str, np.ndarray]] = {}
         self.drawn = 0
 
@@ -139,4 +140,16 @@ def feed_back(rng: np.random.Generator, batch: dict[str, np.ndarray], drop: floa
     return shifted
 
 
-__all__ = ["StreamShards", "TURNS", "augment", "feed_back", "start_producers", "write_shard"]
+def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
+    """In place: some cameras are off, some frames do not come."""
+    rows, mask = clips["similarity"], clips["mask"]
+    off = rng.random(len(rows)) < 0.15
+    rows[off], mask[off] = 0.0, 0.0
+    missing = rng.random(mask.shape) < 0.02
+    rows[missing], mask[missing] = 0.0, 0.0
+    single = rng.random(mask.shape) < 0.03
+    rows[single, 0] = rows[single, 1]
+
+
+__all__ = ["StreamShards", "TURNS", "augment", "camera_faults", "feed_back", "start_producers",
+           "write_shard"]

@@ -75,6 +75,22 @@ def _halve(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
+def _fold_axes(model: onnx.ModelProto) -> None:
+    """Make constants of unsqueezed constants, which the exporter writes as a slice's axes:
+    TensorRT's parser wants axes to be constants."""
+    values, kept = {}, []
+    for node in model.graph.node:
+        if node.op_type == "Unsqueeze" and all(name in values for name in node.input):
+            array, axes = (values[name] for name in node.input)
+            folded = numpy_helper.from_array(np.expand_dims(array, tuple(axes.tolist())))
+            node = helper.make_node("Constant", [], list(node.output), node.name, value=folded)
+        if node.op_type == "Constant":
+            values[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+
+
 def export(net: InteractionNet, folder: Path) -> None:
     """Write step.onnx, step.bin (its weights) and step.json into folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +101,7 @@ def export(net: InteractionNet, folder: Path) -> None:
                           opset_version=OPSET, dynamo=False, do_constant_folding=False)
     model = onnx.load(str(target))
     _halve(model)
+    _fold_axes(model)
     (folder / "step.bin").unlink(missing_ok=True)
     onnx.save(model, str(target), save_as_external_data=True, all_tensors_to_one_file=True,
               location="step.bin", size_threshold=512)
@@ -132,7 +149,7 @@ def parse(known: ModelConfig, arguments=None) -> tuple[argparse.Namespace, Model
 
 
 def main() -> None:
-    """Export with the switches of the weights in the repository, where the options name no other."""
+    """Export; the switches are those of the weights in the repository unless options say else."""
     path = WEIGHTS / "step.json"
     options, config = parse(ModelConfig.load(path) if path.exists() else ModelConfig())
     export(load(options.weights, config), options.to)

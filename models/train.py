@@ -1,12 +1,25 @@
-"""Trains the interaction model on a CPU or a GPU; resumable.
+"""Trains the interaction model on a CPU or GPUs; can be stopped and started at any time.
 
-    python -m models.train --work DIR --hours 2            # constant rate, checkpoints in DIR
-    touch DIR/decay                                         # or --decay-only: the last stage
-    torchrun --nproc-per-node 4 -m models.train ...         # several processes or machines
+    python -m models.scenarios.video DIR/video --clips 4000                     # once, hours
+    python -m models.train --work DIR --video DIR/video --hours 8               # start
+    python -m models.train --work DIR --video DIR/video --hours 8               # resume: the same
+    touch DIR/decay                                       # while it runs, or before the next start
+    python -m models.export --weights DIR/final.pt                              # ship
+    torchrun --nproc-per-node 4 -m models.train ...                             # on several GPUs
 
-Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its
-own (warm-up, stable, decay: arXiv 2404.06395). `models/weights/constant.pt` holds bf16 weights of
-the constant stage, from which any machine goes on; the optimiser's state is warmed up anew.
+Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its own
+(warm-up, stable, decay: arXiv 2404.06395), after which it ends. Sound is rendered meanwhile.
+Progress goes to the terminal and to DIR/log.jsonl. Checkpoints hold weights and data position; the
+optimiser is warmed up anew:
+
+- DIR/last.pt: the constant stage, float32, written at every report; a start goes on from it, else
+  from --start. A decay that was interrupted begins again from it. To go on after a decay, remove
+  DIR/decay first.
+- DIR/constant.pt: the same in bfloat16, written when the decay begins; copied to
+  models/weights/constant.pt, any machine goes on from it.
+- DIR/final.pt: after the decay, for the export alone.
+
+Ranks on several machines must share DIR. They follow rank 0, which alone writes checkpoints.
 """
 
 from __future__ import annotations
@@ -15,85 +28,23 @@ import argparse
 import json
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor
 
 from models import batches, tokens
 from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.losses import VIDEO_WEIGHT, speech_losses, video_losses
 from models.model import InteractionNet
+from models.muon import Muon
 from models.scenarios.simulation import TURN_S, TURNS
 from models.scenarios.video import ShardClips
-from models.tokens import SLOT_HEADS
 
-EMPTY_WEIGHT = 0.4
-"""Weight of the empty class: lower talks too much, higher stays mute (proto-speech)."""
-PHONE_WEIGHT = 0.8
-PHONE_LAG = 2
-"""Frames of 25 ms by which a phone is told later: it is clearer with one slot of what follows."""
 CONSTANT = WEIGHTS / "constant.pt"
-
-
-def weighted(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean cross entropy; (N, n) logits, (N,) targets and weights."""
-    loss = F.cross_entropy(logits.float(), target, reduction="none")
-    return (loss * weight).sum() / weight.sum().clamp(min=1.0)
-
-
-HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
-VIDEO_WEIGHT = 2.0
-"""Of all losses of counting beside those of speech; see --video-weight."""
-SLOT_SHARE = 0.2
-"""Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
-slot then weighs a few words, and rare acts do not drown the words in noise."""
-
-
-def speech_losses(out: dict[str, Tensor], phones: Tensor,
-                  b: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of the words, acts, slots, floor and phones."""
-    losses = {}
-    for i in range(2):
-        target = b["heard"][..., i].flatten()
-        weight = torch.where(target > 0, b["heard_weight"][..., i].flatten(), EMPTY_WEIGHT)
-        name = f"heard{i}"
-        losses[name] = HEAD_WEIGHTS[name] * weighted(
-            out[name].flatten(0, 1), target.clamp(min=0), weight * (target >= 0))
-    for name in ("act", "floor"):
-        target = b[name].flatten()
-        weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
-        losses[name] = HEAD_WEIGHTS[name] * weighted(out[name].flatten(0, 1), target, weight)
-    at = (b["act"] > 0).flatten()
-    if at.any():
-        for i, name in enumerate(SLOT_HEADS):
-            target = b["slots"][..., i].flatten()[at]
-            weight = torch.where(target > 0, 1.0, 0.15)
-            loss = F.cross_entropy(out[name].flatten(0, 1)[at].float(), target, reduction="none")
-            losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
-    late = b["phones"].roll(PHONE_LAG, 1)
-    late[:, :PHONE_LAG] = 255
-    target = late.flatten()
-    losses["phone"] = PHONE_WEIGHT * F.cross_entropy(
-        phones.flatten(0, 3).float(), target, ignore_index=255)
-    return losses
-
-
-def video_losses(reps: Tensor, v: dict[str, Tensor],
-                 weight: float = VIDEO_WEIGHT) -> dict[str, Tensor]:
-    """Losses of active, phase and log rate, each times weight; reps (B, T, 4)."""
-    active, mask = v["active"], v["mask"]
-    phase = torch.stack([v["phase_cos"], v["phase_sin"]], -1)
-    off = ((reps[..., 1:3].float() - phase) ** 2).sum(-1)
-    rate = torch.log(v["rate"].clamp(min=0.05))
-    losses = {
-        "active": F.binary_cross_entropy_with_logits(reps[..., 0].float(), active, mask),
-        "phase": (off * active).sum() / active.sum().clamp(min=1),
-        "rate": ((reps[..., 3].float() - rate) ** 2 * active).sum() / active.sum().clamp(min=1),
-    }
-    return {name: weight * loss for name, loss in losses.items()}
 
 
 def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
@@ -105,17 +56,6 @@ def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
             torch.zeros(n, TURNS, 4, dtype=torch.int64))
 
 
-def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
-    """In place: some cameras are off, some frames do not come."""
-    rows, mask = clips["similarity"], clips["mask"]
-    off = rng.random(len(rows)) < 0.15
-    rows[off], mask[off] = 0.0, 0.0
-    missing = rng.random(mask.shape) < 0.02
-    rows[missing], mask[missing] = 0.0, 0.0
-    single = rng.random(mask.shape) < 0.03
-    rows[single, 0] = rows[single, 1]
-
-
 def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
     """Integer arrays as int64, the others as float32."""
     return {k: torch.from_numpy(np.ascontiguousarray(v)).to(
@@ -123,80 +63,71 @@ def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
         for k, v in batch.items() if v.dtype.kind in "iufb"}
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose matrices are made orthogonal (Jordan et al. 2024, kellerjordan.github.io).
-
-    torch.optim.Muon works in bfloat16, which this CPU emulates: 4 s a step against 0.2 s here.
-    """
-
-    def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(matrices, {"lr": lr, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """One update of every matrix."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                kept = state.setdefault("momentum", torch.zeros_like(p))
-                kept.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonal(p.grad.lerp(kept, group["momentum"]))
-                p.mul_(1 - 0.05 * group["lr"])
-                p.add_(update, alpha=-group["lr"] * max(1.0, p.shape[0] / p.shape[1]) ** 0.5)
-
-
-def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
-    """Nearly the closest orthogonal matrix: a quintic Newton-Schulz iteration (same source)."""
-    x = g.T if g.shape[0] > g.shape[1] else g
-    x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        a = x @ x.T
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.T if g.shape[0] > g.shape[1] else x
-
-
 class Trainer:
     """Owns the network, the optimiser and the position in the data."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, config: ModelConfig | None = None) -> None:
         self.options, self.rank = options, int(os.environ.get("RANK", 0))
         self.world = int(os.environ.get("WORLD_SIZE", 1))
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.world > 1:
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        self.device = self._join()
         torch.manual_seed(1)
-        self.config = ModelConfig()
-        self.net = InteractionNet(self.config).to(self.device)
+        self.net = InteractionNet(config or ModelConfig()).to(self.device)
         self.position = {"steps": 0, "audio_s": 0.0, "shard": 0}
-        self._resume()
-        self.model = self.net if self.world == 1 else torch.nn.parallel.DistributedDataParallel(
-            self.net, find_unused_parameters=True)
+        if self.rank == 0:
+            self._resume()
+        self._share_start()
         inner = [p for n, p in self.net.named_parameters() if "blocks" in n and p.ndim == 2]
         known = {id(p) for p in inner}
         self.optimisers = [
             Muon(inner, options.matrix_rate),
             torch.optim.AdamW([p for p in self.net.parameters() if id(p) not in known],
                               lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0)]
+        # every rank draws other streams and clips
         self.rng = np.random.default_rng([7, self.rank, self.position["steps"]])
         self.first = self.position["shard"]
-        self.streams = batches.StreamShards(options.work / "speech", self.rng, options.reuse)
+        # the ranks use a shard up together
+        self.streams = batches.StreamShards(options.work / "speech", self.rng,
+                                            options.reuse / self.world)
         self.video = ShardClips(options.video) if options.video else None
         self.since_start = 0
         self.decay_from: int | None = 0 if options.decay_only else None
 
+    def _join(self) -> torch.device:
+        """Device of this process, which has met the other ranks when there are any."""
+        device = torch.device("cpu")
+        if torch.cuda.is_available():
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(device)
+        if self.world > 1:
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return device
+
     def _resume(self) -> None:
-        for path in (self.options.work / "last.pt", CONSTANT):
+        """Weights and position of DIR/last.pt, else of --start; anew without either."""
+        for path in (self.options.work / "last.pt", self.options.start):
             if path.exists():
                 stored = torch.load(path, map_location="cpu", weights_only=True)
                 self.net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
                 self.position = stored["position"]
-                print(f"goes on from {path.name}: {self.position}", flush=True)
+                print(f"goes on from {path}: {self.position}", flush=True)
                 return
+        print(f"begins anew: neither {self.options.work / 'last.pt'} nor {self.options.start}",
+              flush=True)
+
+    def _share_start(self) -> None:
+        """Rank 0's weights and position for all."""
+        if self.world == 1:
+            return
+        for tensor in self.net.state_dict().values():
+            dist.broadcast(tensor, 0)
+        told = [self.position]
+        dist.broadcast_object_list(told, 0)
+        self.position = told[0]
 
     def save(self, path: Path, dtype=torch.bfloat16) -> None:
-        """Weights and data position, written under a temporary name first."""
+        """Weights and data position, by rank 0, written under a temporary name first."""
+        if self.rank != 0:
+            return
         self.position["shard"] = self.first + int(self.streams.drawn / self.streams.reuse
                                                   / batches.SHARD)
         weights = {k: v.detach().cpu().to(dtype) for k, v in self.net.state_dict().items()}
@@ -204,17 +135,48 @@ class Trainer:
         torch.save({"weights": weights, "position": self.position}, unfinished)
         unfinished.replace(path)
 
-    def _rate(self) -> float:
-        """Share of the full rates, 0 to 1."""
-        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
-        if self.decay_from is None and (self.options.work / "decay").exists():
+    def goes_on(self, seconds_left: float) -> bool:
+        """True while there is time and the decay is not done; begins it when DIR/decay is there.
+
+        Rank 0 decides for all: a rank that stopped by a clock of its own would leave the others
+        waiting for its gradients.
+        """
+        begins = self.decay_from is None and (self.options.work / "decay").exists()
+        decided = [begins, seconds_left > 0 and not self.finished]
+        if self.world > 1:
+            told = torch.tensor(decided, dtype=torch.int32, device=self.device)
+            dist.broadcast(told, 0)
+            decided = told.tolist()
+        if decided[0]:
             self.save(self.options.work / "constant.pt")
+            self.save(self.options.work / "last.pt", torch.float32)
             self.decay_from = self.since_start
-            print("decay begins", flush=True)
+            if self.rank == 0:
+                print("decay begins", flush=True)
+        return bool(decided[1])
+
+    def rate_share(self) -> float:
+        """Share of the full rates at the next step, 0 to 1."""
+        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
         if self.decay_from is None:
             return warm
         done = (self.since_start - self.decay_from) / self.options.decay_steps
         return warm * max(1.0 - done, 0.0)
+
+    def _average_gradients(self) -> None:
+        """Mean over the ranks, in one message.
+
+        Which parts of the network have a gradient depends on the number of the step alone, so all
+        ranks send the same. (DistributedDataParallel fails here: a step may run the network twice,
+        once with clips alone.)
+        """
+        if self.world == 1:
+            return
+        found = [p.grad for p in self.net.parameters() if p.grad is not None]
+        joined = torch.cat([g.flatten() for g in found])
+        dist.all_reduce(joined)
+        for gradient, mean in zip(found, (joined / self.world).split([g.numel() for g in found])):
+            gradient.copy_(mean.view_as(gradient))
 
     def _clips(self, n: int, rgb: bool = False) -> tuple[dict[str, Tensor], Tensor | None]:
         """n video clips as tensors, and normalised patches (n, T, 12, 4800) of their pictures."""
@@ -226,7 +188,7 @@ class Trainer:
             x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
             patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
         else:
-            camera_faults(self.rng, clips)
+            batches.camera_faults(self.rng, clips)
         return to_tensors(clips, self.device), patches
 
     def _video_losses(self, out: dict[str, Tensor], clips: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -263,15 +225,16 @@ class Trainer:
 
     def _run(self, *inputs) -> tuple[dict[str, Tensor], Tensor | None]:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            return self.model(*inputs)
+            return self.net(*inputs)
 
     def step(self) -> dict[str, float]:
         """One optimiser step; returns its losses."""
-        share = self._rate()
+        share = self.rate_share()
         for optimiser, rate in zip(self.optimisers, (self.options.matrix_rate, self.options.rate)):
             optimiser.param_groups[0]["lr"] = share * rate
         losses, accuracy = self._losses()
         sum(losses.values()).backward()
+        self._average_gradients()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -296,27 +259,66 @@ class Trainer:
                 and self.since_start - self.decay_from >= self.options.decay_steps)
 
 
-def train(options: argparse.Namespace) -> None:
-    """Run until the time is up or the decay stage is done."""
+SHOWN = ("heard0", "act", "phone", "phase", "alone", "heard0_hit", "act_hit")
+"""What a line on the terminal tells; DIR/log.jsonl has the rest."""
+
+
+class Progress:
+    """Smoothed losses as rows of DIR/log.jsonl and as lines on the terminal."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.mean = trainer, {}
+        self.began, self.audio_s = time.monotonic(), trainer.position["audio_s"]
+
+    def add(self, values: dict[str, float]) -> None:
+        """Losses and hits of a step."""
+        for name, value in values.items():
+            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+
+    def seconds_left(self) -> float:
+        """Until the time is up."""
+        return self.began + self.trainer.options.hours * 3600 - time.monotonic()
+
+    def _steps_left_s(self) -> float:
+        """Until the decay is done, at the speed so far; endless before it."""
+        t = self.trainer
+        if t.decay_from is None:
+            return float("inf")
+        steps = t.decay_from + t.options.decay_steps - t.since_start
+        return steps * (time.monotonic() - self.began) / max(t.since_start, 1)
+
+    def write(self) -> None:
+        """A row and a line. Speed: seconds of sound a second."""
+        position, seconds = self.trainer.position, time.monotonic() - self.began
+        speed = (position["audio_s"] - self.audio_s) / seconds
+        share = self.trainer.rate_share()
+        row = {**position, "s": round(seconds), "speed": round(speed, 1), "rate_share": share}
+        with open(self.trainer.options.work / "log.jsonl", "a") as log:
+            log.write(json.dumps(row | {k: round(v, 4) for k, v in self.mean.items()}) + "\n")
+        left = timedelta(seconds=round(max(0.0, min(self.seconds_left(), self._steps_left_s()))))
+        shown = [f"{name} {self.mean[name]:.3f}" for name in SHOWN if name in self.mean]
+        print(f"step {position['steps']}  sound {position['audio_s'] / 3600:.1f} h  "
+              f"{speed:.0f} s/s  rate {share:.2f}  {'  '.join(shown)}  {left} left", flush=True)
+
+
+def train(options: argparse.Namespace, config: ModelConfig | None = None) -> Trainer:
+    """Run until the time is up or the decay stage is done; config: other sizes, for tests."""
     torch.set_num_threads(options.threads)
-    trainer = Trainer(options)
+    trainer = Trainer(options, config)
     if trainer.rank == 0:
         batches.start_producers(options.work / "speech", options.producers, trainer.first)
-    began, mean = time.monotonic(), {}
-    at_start = trainer.position["audio_s"]
-    log = open(options.work / "log.jsonl", "a", buffering=1)
-    while not trainer.finished and time.monotonic() - began < options.hours * 3600:
-        for name, value in trainer.step().items():
-            mean[name] = 0.98 * mean.get(name, value) + 0.02 * value
+    progress = Progress(trainer)
+    while trainer.goes_on(progress.seconds_left()):
+        progress.add(trainer.step())
         if trainer.since_start % options.report == 0 and trainer.rank == 0:
-            seconds = time.monotonic() - began
-            speed = (trainer.position["audio_s"] - at_start) / seconds
-            row = {**trainer.position, "s": round(seconds), "speed": round(speed, 1)}
-            log.write(json.dumps(row | {k: round(v, 4) for k, v in mean.items()}) + "\n")
-            trainer.save(options.work / "last.pt", torch.float32)
-    if trainer.rank == 0:
-        trainer.save(options.work / ("final.pt" if trainer.decay_from is not None else "last.pt"),
-                     torch.float32)
+            progress.write()
+            if trainer.decay_from is None:
+                trainer.save(options.work / "last.pt", torch.float32)
+    trainer.save(options.work / ("last.pt" if trainer.decay_from is None else "final.pt"),
+                 torch.float32)
+    if trainer.world > 1:
+        dist.destroy_process_group()
+    return trainer
 
 
 def parse(arguments=None) -> argparse.Namespace:
@@ -325,6 +327,9 @@ def parse(arguments=None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="shards, checkpoints, log")
     parser.add_argument("--video", type=Path, help="shards of models.scenarios.video")
+    parser.add_argument("--start", type=Path, default=CONSTANT, metavar="FILE",
+                        help="weights to go on from while DIR has no last.pt (%(default)s); a "
+                        "name that does not exist begins anew")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=4, help="streams of 20 s")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="of AdamW: all but the blocks")
