@@ -21,7 +21,7 @@ from kernels.similarity_ref import Similarity
 from models import tokens
 from models.baseline_counter import BaselineCounter
 from models.config import CONTEXT_FRAMES
-from models.counter import PhaseCounter
+from models.counter import Gate, PhaseCounter
 
 _NUMBER = ("hundreds", "tens", "units")
 _HEADS_OF = {
@@ -51,6 +51,7 @@ class InteractionModel:
         self.engine = engine
         self._counter = counter
         self._unlearned = BaselineCounter()
+        self._gate = Gate()
         self._dmel = Dmel()
         self._similarity = Similarity()
         self._words = tokens.WordAssembler()
@@ -116,24 +117,25 @@ class InteractionModel:
         active = 1.0 / (1.0 + float(np.exp(-np.clip(logit, -30.0, 30.0))))
         rate_hz = float(np.exp(np.clip(log_rate, -5.0, 3.0)))
         if state.task is not Task.REPS:
-            self._counter.reset()
-            self._unlearned.reset()
+            for part in (self._counter, self._unlearned, self._gate):
+                part.reset()
             return active, rate_hz, 0
-        if self.engine.spec.counter == "similarity":
-            return active, rate_hz, self._unlearned.step(rows)
+        if self.engine.spec.counter == "gated":
+            return active, rate_hz, self._gate.step(active, self._unlearned.step(rows))
         return active, rate_hz, self._counter.step(active, rate_hz, cosine, sine, announced=True)
 
     def reset(self) -> None:
         """Forget the session so far."""
         for part in (self.engine, self._dmel, self._similarity, self._words, self._counter,
-                     self._unlearned):
+                     self._unlearned, self._gate):
             part.reset()
         self._previous = _SILENT
         self._context = _NO_SOUND
 
     def _parts(self) -> dict[str, Any]:
         return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
-                "words": self._words, "counter": self._counter, "unlearned": self._unlearned}
+                "words": self._words, "counter": self._counter, "unlearned": self._unlearned,
+                "gate": self._gate}
 
     def get_state(self) -> dict[str, Any]:
         """Everything that `set_state` needs to go on, as owned values."""

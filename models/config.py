@@ -40,8 +40,8 @@ class ModelConfig:
     pictures: bool = True
     """Feed the patches of video frames; off while the network has hardly seen any."""
     counter: str = "phase"
-    """What counts: `phase`, the network's heads, or `similarity`, the counter that learned nothing,
-    until the heads are better than it."""
+    """What counts: `phase`, the network's heads alone, or `gated`, the counter that learned nothing
+    while the network sees a set, until the heads count better."""
     heard_bias: float = 0.0
     """Added to the empty logit of the heard heads, chosen on development voices."""
     act_bias: float = 0.0

@@ -178,3 +178,57 @@ class PhaseCounter:
         if set(state) != wanted:
             raise ValueError(f"counter state has {sorted(state)}, expected {sorted(wanted)}")
         self._state = _State(**{key: float(value) for key, value in state.items()})
+
+
+@dataclass(frozen=True)
+class GateParameters:
+    """When a counted number may be spoken; chosen on generated clips of the training split."""
+
+    open_at: float = 0.7
+    """Mean probability of `active` over `turns` that opens it, 0 to 1."""
+    close_at: float = 0.35
+    """Mean below which it closes again: a set that was seen is not doubted at once."""
+    turns: int = 10
+    """Micro-turns of that mean."""
+    keep_turns: int = 60
+    """Repetitions counted so many micro-turns ago are still told when the gate opens."""
+
+
+class Gate:
+    """Lets repetitions through while the network sees a set; opened late, it catches up.
+
+    What counts without having learned cannot tell an exercise from walking or fidgeting. The
+    network can, so it decides whether a number is spoken.
+    """
+
+    def __init__(self, parameters: GateParameters = GateParameters()) -> None:
+        self.parameters = parameters
+        self.reset()
+
+    def step(self, active: float, counted: int) -> int:
+        """Repetitions to report in this micro-turn; active: probability that something repeats,
+        counted: repetitions completed now."""
+        p = self.parameters
+        self._active = [*self._active, active][-p.turns :]
+        self._waiting = [*self._waiting, counted][-p.keep_turns :]
+        mean = sum(self._active) / len(self._active)
+        self._open = mean > (p.close_at if self._open else p.open_at)
+        if not self._open:
+            return 0
+        report, self._waiting = sum(self._waiting), []
+        return report
+
+    def reset(self) -> None:
+        """Forget everything, as when a new set begins."""
+        self._open = False
+        self._active: list[float] = []
+        self._waiting: list[int] = []
+
+    def get_state(self) -> dict:
+        """Everything that `set_state` needs."""
+        return {"open": self._open, "active": list(self._active), "waiting": list(self._waiting)}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from `get_state`."""
+        self._open = bool(state["open"])
+        self._active, self._waiting = list(state["active"]), list(state["waiting"])

@@ -141,7 +141,7 @@ def parse(known: ModelConfig, arguments=None) -> tuple[argparse.Namespace, Model
     for name in BIASES:
         parser.add_argument("--" + name.replace("_", "-"), type=float,
                             default=getattr(known, name))
-    parser.add_argument("--counter", choices=("phase", "similarity"), default=known.counter)
+    parser.add_argument("--counter", choices=("phase", "gated"), default=known.counter)
     parser.add_argument("--pictures", action=argparse.BooleanOptionalAction,
                         default=known.pictures, help="feed the patches of video frames")
     options = parser.parse_args(arguments)
