@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from daemon.senses.microphone import Microphone
-from daemon.turn import TURN_SAMPLES, TURN_S
+from daemon.turn import TURN_S, TURN_SAMPLES
 
 KEEP_S = 12.0
 """Sound that is kept for a question to the background."""
@@ -53,6 +53,8 @@ class Ears:
             sound = self._room.mix(sound, played)
         if self._canceller is not None:
             sound = self._canceller.process(sound, played)
+        if self.microphone.muted:  # room and canceller ring on by a bit or two
+            sound = np.zeros_like(sound)
         slot = self._kept[self._turns % len(self._kept)]
         slot[:] = sound
         self._turns += 1

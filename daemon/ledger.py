@@ -49,6 +49,8 @@ DELEGATION_FORGOTTEN_S = 600.0
 SET_FORGOTTEN_S = 1800.0
 """A set in which nothing was counted or changed for longer than this when the daemon starts after
 a crash (30 minutes) is finished rather than resumed; a clean stop finishes it at once."""
+LINES_KEPT = 4
+"""Timers, and as many readings, that go with a question."""
 
 EMPTY = Book()
 """Of a wearer who has not yet asked for anything."""
@@ -192,6 +194,17 @@ class Ledger:
             return Task.EVERY
         watch = self.book.stopwatch
         return Task.STOPWATCH if watch and watch.stopped_s is None else Task.NONE
+
+    def lines(self) -> tuple[str, ...]:
+        """What runs and what was read last, as sentences for whoever answers a question."""
+        book = self.book
+        sets = [f"{s.exercise}: {s.count}{' so far' if s.ended_at_s is None else ''}"
+                for s in (*book.finished[-1:], book.running) if s is not None]
+        timers = [f"{t.kind} {t.text}: due in {max(t.due_at_s - self.now_s, 0.0):.0f} s"
+                  for t in book.timers]
+        readings = [f"reading {' '.join(filter(None, (r.colour, r.item)))}: {r.number}"
+                    for r in book.readings[-LINES_KEPT:]]
+        return tuple([*readings, *timers[:LINES_KEPT], *sets])
 
     def snapshot(self) -> dict[str, Any]:
         """All that outlives the process, as JSON values."""

@@ -299,10 +299,15 @@ class Session:
         clip = self.parts.ears.last(settings.attach_audio_s) if question else None
         id = self.parts.errands.ask(
             effect, self.now_s, settings.deadline_s, clip=clip,
-            conversation=tuple(self._conversation) if question else ())
+            conversation=self._told() if question else ())
         self.emit("delegate", " ".join(effect.words), id=id,
                   deadline_s=round(self.now_s + settings.deadline_s, 3))
         self._do(lambda: self.parts.acts.delegated(effect, id, self.now_s))
+
+    def _told(self) -> tuple[tuple[str, str], ...]:
+        """The ledger and the conversation so far; the last line is the question."""
+        ledger = [("ledger", line) for line in self.parts.ledger.lines()]
+        return (*ledger, *tuple(self._conversation)[len(ledger) - CONVERSATION:])
 
     def _cancel(self, effect: fx.CancelDelegations) -> None:
         for id in effect.ids:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
+from daemon.acts_company import POWER_SUPPLY, read_battery
 from daemon.parts import Parts
 from daemon.remote_mute import RemoteMute
 from daemon.sensors import Change
@@ -19,6 +22,8 @@ LINK_LOST = "I have lost the connection."
 NO_LINK = "I have no connection, so I cannot look things up."
 LINK_PATIENCE_S = 5.0
 """A broker that has not answered by then is away."""
+THERMAL = Path("/sys/class/thermal")
+"""Where Linux lists its temperature sensors."""
 
 
 class Teller(Protocol):
@@ -159,4 +164,18 @@ class Watch:
                             step_max_ms=health.step_ms(100), turns=health.turns)
             self._parts.errands.link.publish_stats({
                 "turns": health.turns, "step_p95_ms": health.step_ms(95) or 0.0,
-                "late": health.late, **{f"shed_{k}": v for k, v in self._shed.items()}})
+                "late": health.late, **machine_figures(),
+                **{f"shed_{k}": v for k, v in self._shed.items()}})
+
+
+def machine_figures(thermal: Path = THERMAL,
+                    power_supply: Path = POWER_SUPPLY) -> dict[str, int | float]:
+    """Temperature of the hottest zone in degrees Celsius and charge of the battery in percent, as
+    far as the kernel tells; its files are memory, so the step thread may read them."""
+    zones: list[float] = []
+    for zone in thermal.glob("thermal_zone*/temp"):
+        with suppress(OSError, ValueError):  # a zone that is switched off refuses to be read
+            zones.append(int(zone.read_text()) / 1000)
+    battery = read_battery(power_supply)
+    hottest = {"temperature_c": round(max(zones), 1)} if zones else {}
+    return hottest if battery is None else {**hottest, "battery_percent": battery}

@@ -186,6 +186,15 @@ def test_delegations_that_the_outbox_has_not_got_are_forgotten() -> None:
     assert ledger.book.delegations == ()
 
 
+def test_lines_say_what_runs_and_what_was_read() -> None:
+    ledger = Ledger(Wall(), book=FULL)
+    ledger.tick(9.0)
+    assert ledger.lines() == (
+        "reading red valve: 42", "timer ten minutes: due in 596 s", "reminder drink: due in 56 s",
+        "curls: 12", "squats: 7 so far")
+    assert Ledger(Wall()).lines() == ()
+
+
 def test_store_keeps_the_newest_snapshot(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "state" / "ledger.sqlite")
     assert store.load() is None

@@ -16,7 +16,7 @@ from daemon.ears import Ears
 from daemon.errands import Errands
 from daemon.events import Event, EventLog, undocumented
 from daemon.governor import Governor
-from daemon.ledger import Ledger, LedgerStore
+from daemon.ledger import Book, Ledger, LedgerStore, RepSet
 from daemon.mouth import Mouth
 from daemon.mute import MuteControl
 from daemon.parts import Parts, Settings
@@ -69,6 +69,7 @@ class SoundMicrophone:
 
     problem: str | None = None
     lost_samples = 0
+    muted = False
 
     def __init__(self, turns: int, sound: np.ndarray | None = None) -> None:
         self.behind = 0
@@ -251,7 +252,8 @@ class PromptLink(NullLink):
 
 def test_an_answer_becomes_known_one_second_after_the_question():
     link = PromptLink()
-    world = World({**ASK, 12: {"floor": Floor.SPEAK}}, 40, link=link).run()
+    ledger = Ledger(lambda: NOON, book=Book(running=RepSet(1, "squats", 0.0, 7)))
+    world = World({**ASK, 12: {"floor": Floor.SPEAK}}, 40, link=link, ledger=ledger).run()
     asked = world.of("delegate")[0]
     answers = world.of("answer")
     assert {e.turn - asked.turn for e in answers} == {5}
@@ -261,6 +263,7 @@ def test_an_answer_becomes_known_one_second_after_the_question():
     assert world.texts("spoken")[-2:] == ["Twenty newton metres.", "Use a dry thread."]
     assert link.settled == ["id0"]
     assert link.asked[0]["clip"].shape == (4 * TURN_SAMPLES,)
+    assert link.asked[0]["said"][0] == ("ledger", "squats: 7 so far")
     assert link.asked[0]["said"][-1] == ("wearer", "tagalong what torque")
     assert world.script.turns[4].state.delegations == 1
     assert world.script.turns[9].state.answers == 1

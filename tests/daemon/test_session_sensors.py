@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
+from daemon.ears import Ears
 from daemon.mute import Reason, Sensor
 from daemon.parts import Settings
 from daemon.senses.camera import NoCamera
-from tests.daemon.test_session import HELP, SQUATS, World, command
+from daemon.turn import TURN_SAMPLES
+from daemon.watch import machine_figures
+from tests.daemon.test_session import HELP, SQUATS, SoundMicrophone, World, command
 
 pytestmark = pytest.mark.unit
 
@@ -94,3 +98,27 @@ def test_a_refusal_has_a_sound():
     world.run()
     assert "error" in world.texts("earcon")
     assert any("hardware switch" in text for text in world.texts("spoken"))
+
+
+def test_temperature_and_battery_are_told_where_the_kernel_knows_them(tmp_path):
+    assert machine_figures(tmp_path, tmp_path) == {}
+    for name, text in (("thermal_zone0/temp", "41250"), ("thermal_zone1/temp", "63800"),
+                       ("thermal_zone2/temp", "off"), ("BAT0/type", "Battery"),
+                       ("BAT0/capacity", "83")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert machine_figures(tmp_path, tmp_path) == {"temperature_c": 63.8, "battery_percent": 83}
+
+
+def test_nothing_is_heard_while_muted_not_even_by_the_room():
+    class EndlessRoom:
+        def mix(self, mic, played):
+            return mic + 5
+
+    microphone = SoundMicrophone(9)
+    ears = Ears(microphone, EndlessRoom())
+    heard = []
+    for microphone.muted in (False, True):
+        ears.wait()
+        heard.append(int(ears.listen(np.zeros(TURN_SAMPLES, np.int16)).max()))
+    assert heard == [5, 0]
