@@ -10,7 +10,7 @@ from kernels.similarity_ref import LAGS, gray_cells, gray_levels, similarity_row
 from models.baseline_counter import (
     BaselineCounter, evaluate_clip, labelled_clips, online_count, read_clip, summarise,
 )  # fmt: skip
-from models.counter import CounterParameters, PhaseCounter
+from models.counter import CounterParameters, Gate, GateParameters, PhaseCounter
 from models.scenarios.motion import Motion, rep_set
 
 pytestmark = pytest.mark.unit
@@ -114,6 +114,42 @@ def test_noisy_sets_stay_within_one() -> None:
         within += abs(counted - len(truth.ends)) <= 1
         exact += counted == len(truth.ends)
     assert within / sets >= 0.95 and exact / sets >= 0.6, (within, exact)
+
+
+def gated(active: list[float], counted: list[int], **changed: float) -> list[int]:
+    gate = Gate(GateParameters(**changed))
+    return [gate.step(a, n) for a, n in zip(active, counted)]
+
+
+def test_what_the_network_takes_for_no_set_is_not_told() -> None:
+    assert sum(gated([0.6] * 40, [1] * 40)) == 0
+
+
+def test_a_gate_that_opens_late_catches_up_with_what_is_recent() -> None:
+    active = [0.1] * 20 + [0.95] * 20
+    counted = [0, 0, 0, 0, 1] * 8
+    told = gated(active, counted)
+    opened = next(k for k, n in enumerate(told) if n)
+    assert 20 < opened < 32 and told[opened] == (opened + 1) // 5 and sum(told) == 8
+    assert sum(gated([0.1] * 100 + [0.95] * 20, [1] * 10 + [0] * 110)) == 0
+
+
+def test_an_open_gate_bears_a_doubt() -> None:
+    active = [0.9] * 10 + [0.5] * 20 + [0.1] * 20
+    told = gated(active, [1] * 50)
+    assert sum(told[:30]) == 30 and sum(told[40:]) == 0
+
+
+def test_a_restored_gate_goes_on() -> None:
+    rng = np.random.default_rng(4)
+    active, counted = rng.random(80) * 0.6 + 0.4, rng.integers(0, 2, 80)
+    whole, parted = Gate(), Gate()
+    expected = [whole.step(a, n) for a, n in zip(active, counted)]
+    for a, n in zip(active[:33], counted[:33]):
+        parted.step(a, n)
+    resumed = Gate()
+    resumed.set_state(parted.get_state())
+    assert [resumed.step(a, n) for a, n in zip(active[33:], counted[33:])] == expected[33:]
 
 
 def test_restored_mid_set_goes_on_counting() -> None:
