@@ -86,7 +86,8 @@ KINDS: Mapping[str, Kind] = {
     }),
     "duck": Kind("The voice was lowered by 15 dB.", {"utterance": "the sentence being spoken"}),
     "resume": Kind("The voice is back at full level.", {"utterance": "the sentence being spoken"}),
-    "yield": Kind("The voice was faded out and flushed.", {"utterance": "the sentence cut off"}),
+    "yield": Kind("The voice fell silent for somebody; `resume` follows where it goes on, `spoken` "
+                  "with `cut` where it does not.", {"utterance": "the sentence being spoken"}),
     "withheld": Kind("The governor held back something unasked (`text`).", {
         "cause": "as in `say`",
         "reason": "why it was held back",

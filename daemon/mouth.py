@@ -103,8 +103,8 @@ class Mouth:
         return self._steps
 
     def state(self) -> VoiceState:
-        """What the voice does from now on; a voice that fades out is silent."""
-        if not self.playback.speaking or self._flushed:
+        """What the voice does from now on; one that fades out or is held is silent."""
+        if not self.playback.speaking or self._flushed or self.playback.held:
             return VoiceState.SILENT
         return VoiceState.DUCKED if self.playback.ducked else VoiceState.SPEAKING
 

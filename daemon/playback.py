@@ -50,7 +50,7 @@ class Playback:
         self._free_at = 0
         self._volume = 100
         self._duck_gain = 10 ** (duck_db / 20)
-        self._ducked = False
+        self._ducked = self._held = False
         self._gain = self._ramp_from = self._ramp_to = 1.0
         self._ramp_left = 0
         self._spans: deque[Span] = deque(maxlen=4 * MAX_PENDING)
@@ -78,10 +78,16 @@ class Playback:
             self._ducked = True
             self._ramp()
 
-    def restore(self) -> None:
-        """Back to full level within 10 ms."""
+    def hold(self) -> None:
+        """Fall silent within 10 ms and stand still, until `restore` goes on there or `flush`."""
         with self._lock:
-            self._ducked = False
+            self._held = self._current is not None or bool(self._queue)
+            self._ramp()
+
+    def restore(self) -> None:
+        """Back to full level within 10 ms; what was held goes on where it stood."""
+        with self._lock:
+            self._ducked = self._held = False
             self._ramp()
 
     def flush(self, fade_ms: float = 20) -> list[int]:
@@ -90,6 +96,10 @@ class Playback:
             cut = [source.utterance.id for source in self._queue]
             self._queue.clear()
             current = self._current
+            if self._held and self._gain == 0.0:  # nothing is left to fade
+                self._let_go()
+                return [current.utterance.id, *cut] if current is not None else cut
+            self._held = False
             if current is not None and not current.fade_total:
                 if current.cut(round(fade_ms * SAMPLE_RATE / 1000)):
                     cut.insert(0, current.utterance.id)
@@ -128,6 +138,11 @@ class Playback:
     def ducked(self) -> bool:
         """The voice is lowered."""
         return self._ducked
+
+    @property
+    def held(self) -> bool:
+        """The voice stands still in the middle of what it says."""
+        return self._held
 
     @property
     def pending(self) -> int:
@@ -202,9 +217,10 @@ class Playback:
         """The next (n,) int16 samples as they are to sound."""
         sound = np.zeros(n, np.float32)
         with self._lock:
-            done = 0
-            while done < n:
-                done += self._some(sound[done:], self._position + done)
+            # held, it moves on only as far as it still fades
+            done, end = 0, min(self._ramp_left, n) if self._held else n
+            while done < end:
+                done += self._some(sound[done:end], self._position + done)
             self._apply_gain(sound)
             self._position += n
             if self._current is None and not self._queue:
@@ -286,7 +302,16 @@ class Playback:
         self.dropped += 1
         self._record(source, self._position, self._position, completed=False)
 
+    def _let_go(self) -> None:
+        """End what is held, unheard."""
+        if self._current is not None:
+            self._record(self._current, self._current.start, self._position, completed=False)
+            self._current = None
+        self._fall_silent()
+
     def _target(self) -> float:
+        if self._held:
+            return 0.0
         # Squared: half the number sounds about half as loud (-12 dB).
         return (self._volume / 100) ** 2 * (self._duck_gain if self._ducked else 1.0)
 
@@ -296,7 +321,7 @@ class Playback:
 
     def _fall_silent(self) -> None:
         """Nothing sounds: a duck is over, and no ramp needs to be heard."""
-        self._ducked = False
+        self._ducked = self._held = False
         self._gain = self._target()
         self._ramp_left = 0
 

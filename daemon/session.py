@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon import acts_effects as fx
+from daemon.acts_check import NAME
 from daemon.errands import News
 from daemon.events import Event
 from daemon.mouth import Played
@@ -23,6 +24,10 @@ from daemon.watch import Watch
 
 RECENT_S = 9.0
 """Words heard in this time are what an act is checked against."""
+GO_ON_S = 0.8
+"""A held voice goes on so long after the last word that was said into it."""
+GIVE_UP_S = 8.0
+"""One that was held for longer gives up what it was saying."""
 TALKING_S = 1.0
 """The wearer counts as speaking for so long after a word."""
 MAX_WAITING_TURNS = 5
@@ -58,6 +63,8 @@ class Session:
         """Session clock at the end of the last micro-turn, seconds."""
         self._voice = VoiceState.SILENT
         self._spoke_s: float | None = None
+        self._held_s = 0.0
+        """When the voice was last held."""
         self._words: deque[tuple[float, str]] = deque(maxlen=64)
         self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
@@ -255,8 +262,12 @@ class Session:
         playback = self.parts.mouth.playback
         if not playback.speaking:
             return
-        if floor is Floor.YIELD:
-            self._flush()
+        if playback.held:
+            self._wait_for_them()
+        elif floor is Floor.YIELD:
+            self._held_s = self.now_s
+            playback.hold()
+            self.emit("yield", utterance=self.parts.mouth.sentence)
         elif floor is Floor.DUCK and not playback.ducked:
             playback.duck()
             self.emit("duck", utterance=self.parts.mouth.sentence)
@@ -264,9 +275,23 @@ class Session:
             playback.restore()
             self.emit("resume", utterance=self.parts.mouth.sentence)
 
+    def _wait_for_them(self) -> None:
+        """The voice is held: for a call by name, or a long talk, it gives up what it was saying;
+        after an "mm hm" or a word to somebody else it goes on. A command ends it by its reply."""
+        mouth, since_s = self.parts.mouth, self._held_s
+        said = [(t_s, word) for t_s, word in self._words if t_s > since_s]
+        if any(word == NAME for _, word in said) or self.now_s - since_s > GIVE_UP_S:
+            mouth.flush()
+        elif not self.parts.acts.holding and self.now_s - max(
+                [since_s, *(t_s for t_s, _ in said)]) >= GO_ON_S - TURN_S / 2:
+            self.emit("resume", utterance=mouth.sentence)
+            mouth.playback.restore()
+
     def _flush(self) -> None:
-        if self.parts.mouth.playback.speaking:
-            self.emit("yield", utterance=self.parts.mouth.sentence)
+        playback = self.parts.mouth.playback
+        if playback.speaking:
+            if not playback.held:
+                self.emit("yield", utterance=self.parts.mouth.sentence)
             self.parts.mouth.flush()
 
     def _played(self, played: Played) -> None:
@@ -289,6 +314,8 @@ class Session:
             self.error("acts", f"an act failed ({error!r}); the session goes on without it")
 
     def _say(self, say: fx.Say) -> None:
+        if self.parts.mouth.playback.held and say.cause.startswith("act:"):
+            self.parts.mouth.flush()  # they interrupted in order to say this
         number = self.parts.mouth.say(say, self.parts.errands.link.committed)
         self.emit("say", say.text, cause=say.cause, utterance=number, unasked=say.unasked)
         if say.kind != "count":

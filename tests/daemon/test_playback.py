@@ -100,6 +100,44 @@ def test_the_level_of_a_ducked_voice_can_be_set() -> None:
     assert playback.render(480)[-1] == 100
 
 
+@pytest.mark.parametrize("block", [160, 3200])
+def test_a_held_voice_goes_on_where_it_stood(block: int) -> None:
+    playback = Playback()
+    playback.say(Utterance(1, np.arange(9600, dtype=np.int16)))
+    before = playback.render(3200)
+    playback.hold()
+    silence = render_all(playback, 6400, block)
+    assert playback.held and not silence[160:].any()
+    playback.restore()
+    after = render_all(playback, 9600, block)
+    assert before[-1] == 3199 and after[160] == 3200 + 160 + 160  # two ramps were faded, not lost
+    assert playback.spans()[0].end_sample == 9600 + 6400 - 160 and not playback.held
+
+
+def test_flushing_a_held_voice_ends_it_at_once() -> None:
+    playback = Playback()
+    playback.say(Utterance(1, tone(9600)))
+    playback.say(Utterance(2, tone(9600)))
+    playback.render(3200)
+    playback.hold()
+    playback.render(3200)
+    assert playback.flush() == [1, 2] and not playback.speaking and not playback.held
+    assert [(s.id, s.completed) for s in playback.spans()] == [(1, False)]
+    playback.say(Utterance(3, tone(320)))
+    assert playback.render(320).max() == 8000
+
+
+def test_what_ends_while_it_falls_silent_leaves_nothing_held() -> None:
+    playback = Playback()
+    playback.say(Utterance(1, tone(3250)))
+    playback.render(3200)
+    playback.hold()
+    playback.render(3200)
+    assert not playback.held and not playback.speaking
+    playback.hold()
+    assert not playback.held  # in silence there is nothing to hold
+
+
 def test_flush_fades_in_20_ms_and_names_what_was_cut() -> None:
     playback = Playback()
     playback.say(Utterance(1, tone(16_000), "a long sentence"))

@@ -167,16 +167,42 @@ def test_the_network_sees_its_voice_from_the_next_micro_turn_on():
 HELP = {2: command("help", "tagalong", "help")}
 
 
+STOP = {"act": Act("stop", confidence=0.95), "heard": ("stop",)}
+
+
 def test_duck_then_yield_is_silent_within_a_micro_turn():
-    world = World({**HELP, 8: {"floor": Floor.DUCK}, 9: {"floor": Floor.YIELD}}).run()
+    world = World({**HELP, 8: {"floor": Floor.DUCK}, 9: {"floor": Floor.YIELD}, 11: STOP}).run()
     voices = [turn.state.voice for turn in world.script.turns]
     assert voices[8:12] == [VoiceState.SPEAKING, VoiceState.DUCKED, VoiceState.SILENT,
                             VoiceState.SILENT]
     assert [e.turn for e in world.of("duck")] == [8]
     assert [e.turn for e in world.of("yield")] == [9]
     spoken = world.of("spoken")[0]
-    assert spoken.data["cut"]
-    assert spoken.data["end_s"] == pytest.approx(10 * 0.2 + 0.1 + 0.02)
+    assert spoken.data["cut"] and not world.of("resume")
+    assert 10 * 0.2 < spoken.data["end_s"] <= 12 * 0.2 + 0.1
+
+
+def test_a_voice_that_yielded_to_nobody_goes_on_where_it_stood():
+    plain = World(HELP, 80).run().of("spoken")[0].data
+    held = World({**HELP, 8: {"floor": Floor.DUCK}, 9: {"floor": Floor.YIELD},
+                  11: {"heard": ("okay",)}}, 80).run()
+    spoken = held.of("spoken")[0].data
+    assert not spoken["cut"]
+    assert [e.turn for e in held.of("resume")] == [15]  # 0.8 s after the word
+    longer = (spoken["end_s"] - spoken["start_s"]) - (plain["end_s"] - plain["start_s"])
+    assert longer == pytest.approx(6 * 0.2, abs=0.03)
+
+
+def test_a_voice_that_is_called_by_name_gives_up_what_it_was_saying():
+    world = World({**HELP, 9: {"floor": Floor.YIELD}, 11: {"heard": ("tagalong",)}}, 60).run()
+    assert world.of("spoken")[0].data["cut"] and not world.of("resume")
+
+
+def test_a_reply_ends_what_was_held():
+    world = World({**HELP, 9: {"floor": Floor.YIELD}, 11: SQUATS}, 60).run()
+    first, second = world.of("spoken")[:2]
+    assert first.data["cut"] and not second.data["cut"]
+    assert second.data["start_s"] < 12 * 0.2 + 0.3
 
 
 def test_duck_then_keep_goes_back_to_full_level():

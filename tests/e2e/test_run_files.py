@@ -144,7 +144,8 @@ def test_its_own_voice_is_taken_out_of_the_microphone(tmp_path, sound):
 
 
 def test_an_interruption_is_ducked_then_silent_in_the_output(tmp_path, sound):
-    plan = {3: command("help", "help"), 12: {"floor": Floor.DUCK}, 13: {"floor": Floor.YIELD}}
+    plan = {3: command("help", "help"), 12: {"floor": Floor.DUCK}, 13: {"floor": Floor.YIELD},
+            15: command("stop", "stop")}
     _, events, out, _ = play(tmp_path, plan, microphone=sound)
 
     def level(turn: int) -> float:

@@ -101,7 +101,9 @@ def _score_overlap(item: Item, result: Result) -> dict:
     t, own = item.truth, result.own
     onset = t["onset_s"]
     ducks = [e["t_s"] for e in result.events if e["kind"] == "duck" and e["t_s"] > onset]
-    ended = [e["end_s"] for e in result.events if e["kind"] == "spoken" and e.get("cut")]
+    ended = [e["end_s"] for e in result.events if e["kind"] == "spoken" and e.get("cut")
+             and onset < e["end_s"] < onset + 3.0]
+    paused = any(e["kind"] == "yield" and e["t_s"] > onset for e in result.events)
     silent = score.silent_from_s(own, onset, onset + 2.0)
     stopped = bool(ended) and silent is not None
     speaking = score.level_db(own, onset - 0.3, 0.3) > -50 or score.level_db(own, onset) > -50
@@ -110,6 +112,7 @@ def _score_overlap(item: Item, result: Result) -> dict:
         "kind": t["kind"], "stopped": stopped,
         "ducked_s": round(ducks[0] + result.delay_s - onset, 3) if ducks else None,
         "silent_s": round(silent - onset, 3) if stopped else None,
+        "paused": paused and not stopped,
         "handled": stopped if t["kind"] == "interruption" else not stopped,
     }
 
@@ -128,6 +131,7 @@ def _overlap_summary(rows: list[dict]) -> dict:
         "silent median s": score.percentile(silent, 50),
         "silent p95 s": score.percentile(silent, 95),
         "false stops %": score.share(sum(r["stopped"] for r in others), len(others)),
+        "paused and went on %": score.share(sum(r["paused"] for r in others), len(others)),
         "other items": len(others),
     }
     for kind in ("backchannel", "side_talk", "cough"):
