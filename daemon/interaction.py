@@ -116,12 +116,14 @@ class InteractionModel:
         logit, cosine, sine, log_rate = (float(v) for v in reps)
         active = 1.0 / (1.0 + float(np.exp(-np.clip(logit, -30.0, 30.0))))
         rate_hz = float(np.exp(np.clip(log_rate, -5.0, 3.0)))
+        unlearned = self._unlearned.step(rows)  # also between sets: it needs the whole stream
         if state.task is not Task.REPS:
-            for part in (self._counter, self._unlearned, self._gate):
-                part.reset()
+            self._counter.reset()
+            self._unlearned.restart()
+            self._gate.reset()
             return active, rate_hz, 0
         if self.engine.spec.counter == "gated":
-            return active, rate_hz, self._gate.step(active, self._unlearned.step(rows))
+            return active, rate_hz, self._gate.step(active, unlearned)
         return active, rate_hz, self._counter.step(active, rate_hz, cosine, sine, announced=True)
 
     def reset(self) -> None:

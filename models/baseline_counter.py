@@ -72,9 +72,14 @@ class BaselineCounter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as when a new set begins."""
+        """Forget everything, as when the rows begin anew."""
         self._mean = np.zeros((REGIONS, LAGS))
-        self._frames, self._moving, self._still = 0, 0, LAGS
+        self._frames = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """A new set begins in the same stream of rows: what was seen stays, nothing is counted."""
+        self._moving, self._still = 0, LAGS
         self._cycles, self._counted, self._locked = 0.0, 0, False
         self._held, self._reported = 0, 0
 

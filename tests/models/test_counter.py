@@ -186,6 +186,19 @@ def test_baseline_counts_a_clean_set(cycles: int, period: int) -> None:
     assert again == said
 
 
+def test_a_set_that_begins_late_in_the_stream_is_counted_like_any() -> None:
+    frames = bar_frames(8, 14)
+    rows = similarity_rows(np.concatenate([frames[:1].repeat(120, 0), frames]))
+    counter, said = BaselineCounter(), 0
+    for k in range(0, len(rows), 2):
+        new = counter.step(rows[k : k + 2])
+        if k < 120:
+            assert not new
+            counter.restart()
+        said += new
+    assert abs(said - 8) <= 1
+
+
 def test_normalisation_of_rows_can_be_undone() -> None:
     frames = bar_frames(3, 12)
     rows, cells = similarity_rows(frames), gray_cells(frames)
