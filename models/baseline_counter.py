@@ -73,12 +73,13 @@ class BaselineCounter:
 
     def reset(self) -> None:
         """Forget everything, as when the rows begin anew."""
-        self._mean = np.zeros((REGIONS, LAGS))
         self._frames = 0
         self.restart()
 
     def restart(self) -> None:
-        """A new set begins in the same stream of rows: what was seen stays, nothing is counted."""
+        """A new set begins in the same stream of rows: only frames from here on are compared."""
+        self._mean = np.zeros((REGIONS, LAGS))
+        self._age = 0
         self._moving, self._still = 0, LAGS
         self._cycles, self._counted, self._locked = 0.0, 0, False
         self._held, self._reported = 0, 0
@@ -105,10 +106,11 @@ class BaselineCounter:
         vars(self).update({**state, "_mean": state["_mean"].copy()})
 
     def _frame(self, row: np.ndarray) -> None:
-        existing = min(self._frames, LAGS)
+        distance = gray_levels(row[None], np.array([min(self._frames, LAGS)]))[0]
         self._frames += 1
-        distance = gray_levels(row[None], np.array([existing]))[0]
-        weight = 1 / np.clip(self._frames - np.arange(1, LAGS + 1), 1, self.parameters.tau)
+        existing = min(self._age, LAGS)  # what was before the set is not compared with
+        self._age += 1
+        weight = 1 / np.clip(self._age - np.arange(1, LAGS + 1), 1, self.parameters.tau)
         self._mean += weight * (distance - self._mean) * (np.arange(LAGS) < existing)
         change = distance[:, :2].max() if existing >= 2 else 0.0
         self._still = 0 if change > self.parameters.moving else self._still + 1
