@@ -14,20 +14,16 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon import acts_effects as fx
-from daemon.acts_check import NAME
 from daemon.errands import News
 from daemon.events import Event
 from daemon.mouth import Played
 from daemon.parts import Parts, Settings
+from daemon.talk import Talk
 from daemon.turn import SAMPLE_RATE, TURN_S, Floor, MicroTurn, Reply, VoiceState
 from daemon.watch import Watch
 
 RECENT_S = 9.0
 """Words heard in this time are what an act is checked against."""
-GO_ON_S = 0.8
-"""A held voice goes on so long after the last word that was said into it."""
-GIVE_UP_S = 8.0
-"""One that was held for longer gives up what it was saying."""
 TALKING_S = 1.0
 """The wearer counts as speaking for so long after a word."""
 MAX_WAITING_TURNS = 5
@@ -63,8 +59,7 @@ class Session:
         """Session clock at the end of the last micro-turn, seconds."""
         self._voice = VoiceState.SILENT
         self._spoke_s: float | None = None
-        self._held_s = 0.0
-        """When the voice was last held."""
+        self._talk = Talk(parts.mouth, self.emit, lambda: parts.acts.holding)
         self._words: deque[tuple[float, str]] = deque(maxlen=64)
         self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
@@ -76,7 +71,7 @@ class Session:
         self._ended_s: float | None = None
         self._watch = Watch(parts, self)
         self._do_effect: dict[type, Callable[[Any], None]] = {
-            fx.Say: self._say, fx.Stop: lambda _: self._flush(), fx.Delegate: self._delegate,
+            fx.Say: self._say, fx.Stop: lambda _: self._talk.stop(), fx.Delegate: self._delegate,
             fx.CancelDelegations: self._cancel, fx.Mute: self._mutes.append,
             fx.Unmute: self._unmute, fx.Volume: self._volume, fx.Rate: self._rate,
             fx.Earcon: lambda effect: self.parts.mouth.earcon(effect.name),
@@ -134,7 +129,7 @@ class Session:
     def _act(self, turn: MicroTurn, reply: Reply) -> None:
         acts, now_s = self.parts.acts, self.now_s
         self._hear(reply.heard)
-        self._floor(reply.floor)
+        self._talk.follow(reply.floor, self._words, now_s)
         if reply.act is not None:
             act = reply.act
             self._do(lambda: acts.apply(act, self._recent(), now_s))
@@ -258,42 +253,6 @@ class Session:
 
     # -- the floor ----------------------------------------------------------------------------
 
-    def _floor(self, floor: Floor) -> None:
-        playback = self.parts.mouth.playback
-        if not playback.speaking:
-            return
-        if playback.held:
-            self._wait_for_them()
-        elif floor is Floor.YIELD:
-            self._held_s = self.now_s
-            playback.hold()
-            self.emit("yield", utterance=self.parts.mouth.sentence)
-        elif floor is Floor.DUCK and not playback.ducked:
-            playback.duck()
-            self.emit("duck", utterance=self.parts.mouth.sentence)
-        elif floor is not Floor.DUCK and playback.ducked:
-            playback.restore()
-            self.emit("resume", utterance=self.parts.mouth.sentence)
-
-    def _wait_for_them(self) -> None:
-        """The voice is held: for a call by name, or a long talk, it gives up what it was saying;
-        after an "mm hm" or a word to somebody else it goes on. A command ends it by its reply."""
-        mouth, since_s = self.parts.mouth, self._held_s
-        said = [(t_s, word) for t_s, word in self._words if t_s > since_s]
-        if any(word == NAME for _, word in said) or self.now_s - since_s > GIVE_UP_S:
-            mouth.flush()
-        elif not self.parts.acts.holding and self.now_s - max(
-                [since_s, *(t_s for t_s, _ in said)]) >= GO_ON_S - TURN_S / 2:
-            self.emit("resume", utterance=mouth.sentence)
-            mouth.playback.restore()
-
-    def _flush(self) -> None:
-        playback = self.parts.mouth.playback
-        if playback.speaking:
-            if not playback.held:
-                self.emit("yield", utterance=self.parts.mouth.sentence)
-            self.parts.mouth.flush()
-
     def _played(self, played: Played) -> None:
         span = played.span
         data = {"start_s": round(span.start_sample / SAMPLE_RATE, 3),
@@ -314,8 +273,8 @@ class Session:
             self.error("acts", f"an act failed ({error!r}); the session goes on without it")
 
     def _say(self, say: fx.Say) -> None:
-        if self.parts.mouth.playback.held and say.cause.startswith("act:"):
-            self.parts.mouth.flush()  # they interrupted in order to say this
+        if say.cause.startswith("act:"):
+            self._talk.answered()
         number = self.parts.mouth.say(say, self.parts.errands.link.committed)
         self.emit("say", say.text, cause=say.cause, utterance=number, unasked=say.unasked)
         if say.kind != "count":
