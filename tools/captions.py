@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from daemon.drawing.story import Phrase, Story, story
 from daemon.events import Event
 from daemon.senses.audio_files import read_audio
 from daemon.turn import SAMPLE_RATE
-from tools.story import Phrase, Story, story
 from tools.video import Film, FilmWriter
 
 WIDTH, HEIGHT, BAND = 640, 480, 128

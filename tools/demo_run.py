@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
+from daemon.drawing.picture import picture
+from daemon.drawing.story import story
+from daemon.drawing.timeline import LiveTimeline
 from daemon.events import Event, read_events
+from daemon.rehearse import mix
 from daemon.run import REFUSALS, Runner, RunResult
-from daemon.senses.audio_files import WavWriter, read_audio
+from daemon.senses.audio_files import read_audio
 from daemon.turn import SAMPLE_RATE
 from tools.captions import captions
-from tools.picture import picture
-from tools.story import story
-from tools.timeline import LiveTimeline
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIO = ROOT / "scenarios" / "demo.toml"
@@ -125,22 +125,6 @@ def run_session(places: Places, listener: LiveTimeline) -> RunResult:
     """
     return Runner().run_files(places.microphone, places.camera, places.own, places.events,
                               broker="embedded", listeners=(listener,))
-
-
-def mix(wearer: Path, own: Path, path: Path) -> None:
-    """Wearer and tagalong in one WAV, as long as the longer; turned down only if it would clip.
-
-    Raises:
-        BadInput: a sound cannot be read or the file not written.
-    """
-    parts = [read_audio(wearer).astype(np.int32), read_audio(own).astype(np.int32)]
-    both = np.zeros(max(map(len, parts)), np.int32)
-    for part in parts:
-        both[:len(part)] += part
-    peak = max(1, int(np.abs(both).max()))
-    writer = WavWriter(path)
-    writer.append((both * min(1.0, 32767 / peak)).astype(np.int16))
-    writer.close()
 
 
 def facts(events: Sequence[Event], ran_s: float, sound_s: float) -> list[str]:

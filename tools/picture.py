@@ -1,5 +1,0 @@
-"""Now `daemon.drawing.picture`, which `tagalong rehearse` shares."""
-
-from daemon.drawing.picture import picture
-
-__all__ = ["picture"]
