@@ -72,3 +72,14 @@ def test_a_word_spelled_nearly_right_is_taken_for_one_that_sounds_alike(overhear
 def test_agreement_is_surer_than_either_alone() -> None:
     both = joined({"valve": 0.5, "door": 0.2}, {"valve": 0.6})
     assert both == pytest.approx({"valve": 0.8, "door": 0.2})
+
+
+@pytest.mark.parametrize("heading", [f"M{n} bolt" for n in (5, 6, 8, 10, 12)])
+def test_a_material_that_was_not_heard_is_not_guessed(reasoner, heading: str) -> None:
+    index = reasoner.index
+    section = next(s for s in index.sections if s.heading == heading)
+    heard = {"m": 0.9, "bolt": 0.9, "torque": 0.6}
+    unsure = index.spoken(section, heard | {"steel": 0.3})
+    assert "in steel" in unsure[0] and "in aluminium" in unsure[1] and len(unsure) == 2
+    sure = index.spoken(section, heard | {"aluminium": 0.9})
+    assert len(sure) == 1 and "in aluminium" in sure[0]

@@ -18,6 +18,10 @@ HEADING_WEIGHT, TITLE_WEIGHT = 2.5, 0.5
 """A word of a section's heading counts this much, one of the manual's title that."""
 K1, B = 1.2, 0.75
 """BM25. Source: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009, 3.4."""
+ALIKE = 0.5
+"""Sentences of a section that share this much of their words say the same of different things."""
+SURE = 0.7
+"""By so much the words that only one of them has must have been heard better, 0 to 1."""
 MAX_FILES, MAX_FILE_BYTES = 1_000, 4_000_000
 _STOP = frozenset(
     "a about am an and any are as at be been before by can could did do does for from had has have "
@@ -163,14 +167,23 @@ class ManualIndex:
             heading=sum(terms.get(t, 0.0) for t in heading) / max(len(heading), 1),
         )
 
-    def sentence(self, section: Section, terms: Mapping[str, float]) -> str:
-        """The sentence of a section that fits best, the first among equals."""
+    def spoken(self, section: Section, terms: Mapping[str, float]) -> tuple[str, ...]:
+        """The sentence of a section that fits best, the first among equals, and those that say the
+        same of something else, unless it is sure which was asked about: a torque for steel must
+        never be all that is said to a question about aluminium."""
+        own = {s: set(terms_of(words_of(re.sub(r"\b\d[\d.,]*\b", "", s))))
+               for s in section.sentences}
 
         def fit(sentence: str) -> float:
-            own = set(terms_of(words_of(sentence)))
-            return sum(w * self._rarity(t) for t, w in terms.items() if t in own)
+            return sum(w * self._rarity(t) for t, w in terms.items() if t in own[sentence])
 
-        return max(section.sentences, key=fit)
+        def alone(sentence: str, other: str) -> float:
+            return sum(terms.get(t, 0.0) for t in own[sentence] - own[other])
+
+        best = max(section.sentences, key=fit)
+        return tuple(s for s in section.sentences if s == best or (
+            len(own[s] & own[best]) >= ALIKE * len(own[s] | own[best])
+            and alone(best, s) - alone(s, best) < SURE))
 
     def answer(self, hit: Hit, terms: Mapping[str, float]) -> Result:
         """The sentence and where it stands."""
@@ -178,7 +191,7 @@ class ManualIndex:
         source = f"{section.manual}, section {section.heading}"
         card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
         return Result(
-            (self.sentence(section, terms)[:2_000], f"From {source}."),
+            (*(s[:2_000] for s in self.spoken(section, terms)), f"From {source}."),
             source=source[:200],
             card=card,
         )
