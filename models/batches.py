@@ -100,6 +100,8 @@ def augment(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
     out = levels.reshape(-1, 80).astype(np.int16)
     if rng.random() < 0.5:
         out = _warp(out, float(rng.uniform(0.93, 1.08)))
+    if rng.random() < 0.5:
+        out += _equaliser(rng)
     if rng.random() < 0.3:
         out += int(rng.integers(-1, 2))
     if rng.random() < 0.3:
@@ -113,6 +115,14 @@ def augment(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
         width, at = int(rng.integers(1, 5)), int(rng.integers(0, len(out) - 5))
         out[at : at + width] = 0
     return np.clip(out, 0, 15).astype(np.uint8).reshape(levels.shape)
+
+
+def _equaliser(rng: np.random.Generator) -> np.ndarray:
+    """(80,) smooth offsets of up to two levels (12 dB): another mouth and another microphone."""
+    at = np.linspace(0, np.pi, 80)
+    curve = sum(rng.normal(0, 0.8) * np.cos(k * at + rng.uniform(0, 2 * np.pi)) / k
+                for k in (1, 2, 3, 5))
+    return np.rint(np.clip(curve, -2, 2)).astype(np.int16)
 
 
 def _warp(levels: np.ndarray, factor: float) -> np.ndarray:

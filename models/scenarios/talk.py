@@ -38,7 +38,19 @@ QUESTIONS = (
     "is it safe to {0}", "what is the right {0}", "how often should i check the {0}",
     "tell me about the {0}", "explain the {0}", "look up the {0}", "find the {0} in the manual",
     "what size is the {0}", "what do i do if the {0} leaks", "how much {0} is too much",
-    "what comes after the {0}",
+    "what comes after the {0}", "how tight should the {0} be", "how do i get the {0} off",
+    "can i use the {0} without the {1}", "what is the difference between {0} and {1}",
+    "how far apart are the {0} and the {1}", "who made the {0}", "how long does a {0} last",
+    "at what temperature does the {0} {1}", "how hot may the {0} get", "how many {0} are there",
+    "is there a {0} for the {1}", "do i need a {0} for that", "should i {0} before the {1}",
+    "what happens if i {0}", "what can i do about the {0}", "which way does the {0} turn",
+    "how much does a {0} weigh", "how old is the {0}", "where do i put the {0}",
+    "where can i buy a {0}", "when was the {0} made", "when do i have to {0} again",
+    "why is the {0} so {1}", "why can i not {0}", "are there any {0} in the {1}",
+    "does the {0} go before the {1}", "could you find out about {0}", "i need to know about {0}",
+    "how thick is the {0}", "what colour is the {0} wire", "how do you spell {0}",
+    "what do they call the {0} on a {1}", "may i {0} with wet hands", "how fast is a {0}",
+    "what should the {0} read", "the {0} will not {1} what now", "who is {0}", "what is {0}",
 )
 SUBJECTS = (
     "m eight bolt in aluminium", "bleed a radiator", "pilot light", "chain tension", "fuse box",
@@ -83,6 +95,9 @@ def other_words(trained: bool) -> list[str]:
 
 
 def question(rng) -> list[str]:
-    """An open question for the background."""
-    subject = SUBJECTS[rng.integers(len(SUBJECTS))]
-    return QUESTIONS[rng.integers(len(QUESTIONS))].format(subject).split()
+    """An open question for the background: a pattern about a thing of ours, or about any words."""
+    pool = other_words(True)
+    subjects = [SUBJECTS[rng.integers(len(SUBJECTS))] if rng.random() < 0.4 else
+                " ".join(pool[rng.integers(len(pool))] for _ in range(rng.integers(1, 3)))
+                for _ in range(2)]
+    return QUESTIONS[rng.integers(len(QUESTIONS))].format(*subjects).split()

@@ -2,7 +2,8 @@
 
 espeak-ng and flite are called in process through ctypes; festival renders in batches. Needs the
 packages espeak-ng (libespeak-ng1), libflite1 and, for two more voices, festival with
-festvox-kdlpc16k and festvox-us-slt-hts.
+festvox-kdlpc16k and festvox-us-slt-hts. Two neural voices join them where their Python packages are
+installed (`models.scenarios.voices_neural`).
 
 Source of the interfaces: espeak-ng `speak_lib.h`, flite `flite.h`, festival manual ch. 14.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from models.scenarios import voices_neural
 from models.scenarios.phones import phone_class
 from models.splits import held_out, held_out_quarter
 
@@ -58,7 +60,7 @@ class Spoken:
 def speakers(trained: bool, development: bool = False) -> list[str]:
     """`engine:speaker` names of training, of tuning (`development`) or of the reported figures."""
     names = [f"espeak:{v}" for v in ESPEAK_VARIANTS] + [f"flite:{v}" for v in FLITE_VOICES]
-    names += [f"festival:{v}" for v in FESTIVAL_VOICES]
+    names += [f"festival:{v}" for v in FESTIVAL_VOICES] + voices_neural.installed()
     if trained:
         return [n for n in names if not is_held_out(n)]
     unseen = [n for n in names if is_held_out(n)]
@@ -300,6 +302,18 @@ def _read_festival(folder: Path, index: int, words, speaker: str) -> Spoken | No
     return _from_segments(_to_16k(pcm, rate), words, ends, segments, f"festival:{speaker}")
 
 
+def _neural(rng, words, voice: str, speed: float) -> Spoken:
+    """Raises ValueError when a word has no sound of its own."""
+    pcm, rate, timed = voices_neural.voice(voice).speak(rng, words, speed)
+    if not all(timed):
+        raise ValueError(f"{voice} has no sound for one of {words}")
+    pcm = (pcm * (12_000 / (np.abs(pcm).max() + 1e-6))).astype(np.int16)
+    # the last symbol lasts into the silence after it
+    ends = np.minimum([phones[-1][2] for phones in timed], _voiced_end(pcm, rate))
+    return Spoken(_to_16k(pcm, rate), tuple(words), ends,
+                  tuple(p for word in timed for p in word), voice)
+
+
 @lru_cache(maxsize=1)
 def espeak() -> Espeak:
     """The process's one espeak-ng."""
@@ -315,17 +329,21 @@ def flite() -> Flite:
 def speak(rng, words, trained: bool, voice: str | None = None) -> Spoken:
     """Speak words with a random voice of the wanted split (or the one named), varied at random.
 
-    Festival is left to `festival_batch`. Raises ValueError where flite counts other words.
+    A festival voice starts a process for each utterance: only when it is named. Raises ValueError
+    where the synthesiser counts other words.
     """
     if voice is None:
-        engine = "flite" if rng.random() < (0.4 if trained else 0.3) else "espeak"
-        names = [n for n in speakers(trained) if n.startswith(engine)]
+        recorded = rng.random() < (0.45 if trained else 0.3)
+        names = [n for n in speakers(trained)
+                 if not n.startswith("festival") and n.startswith("espeak") != recorded]
         voice = names[rng.integers(len(names))]
     engine, speaker = voice.split(":")
     if engine == "flite":
         low, high = (0.72, 1.38) if trained else (0.85, 1.2)
         return flite().speak(words, speaker, float(rng.uniform(0.8, 1.25)),
                              float(rng.uniform(low, high)))
+    if voice in voices_neural.PACKAGES:
+        return _neural(rng, words, voice, float(np.exp(rng.uniform(np.log(0.75), np.log(1.35)))))
     if engine == "festival":
         spoken = festival_batch([list(words)], speaker, float(rng.uniform(0.85, 1.2)))[0]
         if spoken is None:
