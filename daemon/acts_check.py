@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cache
 from itertools import chain
 
-from daemon import acts_hold
+from daemon import acts_hold, phrases
 from daemon.ledger import Ledger
 from daemon.turn import Act, Addressing, Slots
 from models import grammar
@@ -43,16 +43,22 @@ HARMLESS = frozenset(("count_reps",))
 OPTIONAL = {
     "count_reps": ("item",), "reading": ("colour",), "recall_reading": ("colour",),
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
+    "start_routine": ("item",),
 }
+SECOND_PART = ("number2", "unit2")
+"""Of a duration; most have none."""
 """Slots that an intent can do without."""
 _MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
 _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "number": (("number", None),), "number2": (("number2", None),),
-    "duration": (("number", None), ("unit", grammar.TIME_UNITS)),
+    "duration": (("number", None), ("unit", grammar.TIME_UNITS), ("number2", None),
+                 ("unit2", grammar.TIME_UNITS)),
     "measure": (("unit", _MEASURES),), "measure2": (("unit2", _MEASURES),),
     "weight": (("unit", grammar.WEIGHTS),), "exercise": (("item", grammar.EXERCISES),),
     "object": (("item", grammar.OBJECTS),), "thing": (("item", grammar.THINGS),),
     "operator": (("item", grammar.OPERATORS),), "colour": (("colour", grammar.COLOURS),),
+    "routine": (("item", grammar.ROUTINES),), "word": (("word", None),),
+    "word2": (("word2", None),),
 }
 """Slot of a template -> fields of `Slots` and the values that they may have (None: any)."""
 Command = tuple[str, dict, tuple[str, ...]]
@@ -272,8 +278,10 @@ def convertible(act: Act) -> bool:
 
 def missing_fields(act: Act) -> tuple[str, ...]:
     """Needed fields that are not known; a time or a target of nothing counts as not known."""
-    optional = OPTIONAL.get(act.name, ())
     fields = allowed(act.name)
+    optional = OPTIONAL.get(act.name, ())
+    if fields.get("unit2") == grammar.TIME_UNITS:
+        optional += SECOND_PART
     gone = [f for f in fields if f not in optional and getattr(act.slots, f) is None]
     counted = act.name == "target" or fields.get("unit") == grammar.TIME_UNITS
     if counted and act.slots.number == 0:
@@ -297,7 +305,7 @@ def _merge(act: Act, heard: dict) -> tuple[Act, str]:
     own = asdict(act.slots)
     fields = allowed(act.name)
     differ = [f for f in fields if own[f] is not None and own[f] != heard.get(f)]
-    if {"number", "unit"} >= set(differ) and _same_length(own, heard):
+    if {"number", "unit", *SECOND_PART} >= set(differ) and _same_length(own, heard):
         differ = []
     filled = {f: own[f] if heard.get(f) is None or f not in differ and own[f] is not None
               else heard[f] for f in fields}
@@ -307,11 +315,9 @@ def _merge(act: Act, heard: dict) -> tuple[Act, str]:
 
 def _same_length(own: dict, heard: dict) -> bool:
     """Two durations that are the same time: sixty seconds and one minute."""
-    unit = {"second": 1, "minute": 60, "hour": 3600}
-    a, b = own["unit"], heard.get("unit")
-    if a not in unit or b not in unit or own["number"] is None:
+    if own["number"] is None or not {own["unit"], heard.get("unit")} <= set(grammar.TIME_UNITS):
         return False
-    return own["number"] * unit[a] == heard["number"] * unit[b]
+    return phrases.seconds(Slots(**own)) == phrases.seconds(Slots(**heard))
 
 
 def _number_conflict(act: Act, words: tuple[str, ...]) -> str:

@@ -36,18 +36,6 @@ class Desk:
 Handler = Callable[[Desk, Slots], "list[Effect]"]
 
 
-def seconds(slots: Slots) -> float:
-    """Length of a duration's slots, seconds; both are there."""
-    assert slots.number is not None and slots.unit is not None
-    return float(slots.number * phrases.SECONDS[slots.unit])
-
-
-def duration(slots: Slots) -> str:
-    """A duration in the wearer's own units: `ninety seconds`."""
-    assert slots.number is not None and slots.unit is not None
-    return phrases.amount(slots.number, slots.unit)
-
-
 def timer_note(id: str, text: str, change: str, due_s: float) -> Note:
     """Event of a timer, interval or countdown."""
     return Note("timer", text, {"id": id, "change": change, "due_s": round(due_s, 3)})

@@ -16,7 +16,11 @@ from models import grammar
 NEAR_WORDS = 3
 """With fewer words one of them is too much to be wrong."""
 
-_DURATIONS = (("{number}", "{time}"), ("half", "{one}", "{time}"), ("{one}", "{time}"))
+_DURATIONS = (("{number}", "{time}"), ("half", "{one}", "{time}"), ("{one}", "{time}"),
+              ("{number}", "{time}", "and", "{number}", "{time}"),
+              ("{number}", "{time}", "{number}", "{time}"),
+              ("{one}", "{time}", "and", "a", "half"),
+              ("{number}", "and", "a", "half", "{time}"))
 """Ways to say `{duration}`."""
 _NUMBERS = ("{number}", "{number2}", "{one}")
 """Tokens that are only taken as they were heard."""
@@ -26,7 +30,7 @@ _CLOSED: dict[str, tuple[str, ...]] = {
     "{time}": tuple(u + s for u in grammar.TIME_UNITS for s in ("", "s")),
     "{exercise}": grammar.EXERCISES, "{object}": grammar.OBJECTS, "{thing}": grammar.THINGS,
     "{operator}": grammar.OPERATORS, "{colour}": grammar.COLOURS, "{weight}": grammar.WEIGHTS,
-    "{measure}": _MEASURES, "{measure2}": _MEASURES,
+    "{measure}": _MEASURES, "{measure2}": _MEASURES, "{routine}": grammar.ROUTINES,
 }
 """Slot -> the values that it can be."""
 _NUMBER_WORDS = frozenset((*grammar.NUMBER_WORDS, "half", "a", "an"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from daemon import phrases
-from daemon.acts_desk import Desk, Handler, duration, seconds, timer_note
+from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import Effect
 from daemon.ledger import Countdown, Interval, Stopwatch, Timer
 from daemon.ledger_book import INTERVALS_KEPT, LAPS_KEPT, TIMERS_KEPT
@@ -14,7 +14,7 @@ from daemon.turn import Slots
 
 def _set(desk: Desk, slots: Slots, kind: str, text: str, reply: str) -> list[Effect]:
     """A new timer, reminder or rest."""
-    ledger, length_s = desk.ledger, seconds(slots)
+    ledger, length_s = desk.ledger, phrases.seconds(slots)
     if len(ledger.book.timers) >= TIMERS_KEPT:
         return desk.replies(phrases.TOO_MANY)
     timer = Timer(ledger.new_id(), kind, text, length_s, desk.now_s, desk.now_s + length_s)
@@ -34,18 +34,18 @@ def _cancel(desk: Desk, kinds: tuple[str, ...], reply: str, none: str) -> list[E
 
 def set_timer(desk: Desk, slots: Slots) -> list[Effect]:
     """A timer."""
-    return _set(desk, slots, "timer", duration(slots), duration(slots))
+    return _set(desk, slots, "timer", phrases.duration(slots), phrases.duration(slots))
 
 
 def rest(desk: Desk, slots: Slots) -> list[Effect]:
     """A rest between sets."""
-    return _set(desk, slots, "rest", duration(slots), f"{duration(slots)} rest")
+    return _set(desk, slots, "rest", phrases.duration(slots), f"{phrases.duration(slots)} rest")
 
 
 def remind(desk: Desk, slots: Slots) -> list[Effect]:
     """A reminder."""
     assert slots.item is not None
-    reply = f"{phrases.to_wearer(slots.item)}, in {duration(slots)}"
+    reply = f"{phrases.to_wearer(slots.item)}, in {phrases.duration(slots)}"
     return _set(desk, slots, "reminder", slots.item, reply)
 
 
@@ -112,12 +112,12 @@ def elapsed(desk: Desk, slots: Slots) -> list[Effect]:
 def every(desk: Desk, slots: Slots) -> list[Effect]:
     """Say something again and again, first after one period."""
     assert slots.item is not None
-    ledger, period_s = desk.ledger, seconds(slots)
+    ledger, period_s = desk.ledger, phrases.seconds(slots)
     if len(ledger.book.intervals) >= INTERVALS_KEPT:
         return desk.replies(phrases.TOO_MANY)
     one = Interval(ledger.new_id(), slots.item, period_s, desk.now_s + period_s)
     ledger.change(intervals=(*ledger.book.intervals, one))
-    reply = f"{phrases.to_wearer(slots.item)}, every {duration(slots)}"
+    reply = f"{phrases.to_wearer(slots.item)}, every {phrases.duration(slots)}"
     return [desk.say(reply), timer_note(f"i{one.id}", one.text, "set", one.next_at_s)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon import acts_sets, acts_time, phrases
-from daemon.acts_desk import Desk, Handler, duration, seconds, timer_note
+from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
     CancelDelegations,
@@ -156,7 +156,8 @@ def _mute(desk: Desk, slots: Slots, what: str) -> list[Effect]:
     """What is being said ends here: the device must not stay open through a long answer."""
     if slots.number is None or slots.unit is None:
         return [Stop(), desk.say(f"{what} off"), Mute(what)]
-    return [Stop(), desk.say(f"{what} off for {duration(slots)}"), Mute(what, seconds(slots))]
+    return [Stop(), desk.say(f"{what} off for {phrases.duration(slots)}"),
+            Mute(what, phrases.seconds(slots))]
 
 
 def unmute_camera(desk: Desk, slots: Slots) -> list[Effect]:

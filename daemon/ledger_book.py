@@ -68,6 +68,17 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Cue:
+    """A word that the wearer wants to be told of when they say it, or to have counted."""
+
+    id: int
+    word: str
+    reply: str | None
+    """What is said at it; None only counts."""
+    times: int = 0
+
+
+@dataclass(frozen=True)
 class Stopwatch:
     """Times something; kept after it has stopped, for `elapsed`."""
 

@@ -129,6 +129,22 @@ def to_wearer(text: str) -> str:
     return " ".join({"my": "your", "me": "you"}.get(word, word) for word in text.split())
 
 
+def seconds(slots: Slots) -> float:
+    """Length of a duration's slots, seconds; the first part is there."""
+    assert slots.number is not None and slots.unit is not None
+    second = SECONDS[slots.unit2] * slots.number2 if slots.unit2 and slots.number2 else 0
+    return float(slots.number * SECONDS[slots.unit] + second)
+
+
+def duration(slots: Slots) -> str:
+    """A duration in the wearer's own units: `ninety seconds`, `two minutes and thirty seconds`."""
+    assert slots.number is not None and slots.unit is not None
+    first = amount(slots.number, slots.unit)
+    if not slots.unit2 or not slots.number2:
+        return first
+    return f"{first} and {amount(slots.number2, slots.unit2)}"
+
+
 def due(kind: str, text: str, late_s: float) -> str:
     """What is said when a timer, reminder or rest is due; late ones say so."""
     text = to_wearer(text)
@@ -173,7 +189,8 @@ def _valued(name: str, s: Slots) -> str:
     what = ""
     if s.number is not None:
         noun = s.unit or (s.item if name in ("target", "log_set") else None)
-        what = amount(s.number, noun) if noun else number(s.number)
+        timed = s.unit in SECONDS
+        what = duration(s) if timed else amount(s.number, noun) if noun else number(s.number)
     if name == "convert" and s.unit2:
         return f"{what} in {s.unit2}"
     if name in ("mute_microphone", "mute_camera"):

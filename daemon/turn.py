@@ -94,6 +94,8 @@ class State:
     addressing: Addressing = Addressing.FOLLOW_UP
     microphone_muted: bool = False
     camera_muted: bool = False
+    routine: bool = False
+    """A routine is at one of its steps."""
     since_exchange_s: float | None = None
     """Seconds since the last exchange with the wearer ended, None before the first."""
     since_spoke_s: float | None = None
@@ -126,10 +128,15 @@ class Slots:
     """0 to 999."""
     unit: str | None = None
     number2: int | None = None
+    """Second number of a sum, or the second part of a duration with `unit2`."""
     unit2: str | None = None
     item: str | None = None
-    """Exercise, object, reminder text or operator, as in `models.grammar`."""
+    """Exercise, object, reminder text, operator or routine, as in `models.grammar`."""
     colour: str | None = None
+    word: str | None = None
+    """A word to listen for; only the heard words tell it, the network has no such slot."""
+    word2: str | None = None
+    """What is said when it is heard."""
 
 
 @dataclass(frozen=True)

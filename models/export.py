@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SLOTS, VIDEO_SLOTS,
                            WEIGHTS, ModelConfig)
+from models.carry import carry_over
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
 
@@ -128,7 +129,8 @@ def load(path: Path, config: ModelConfig | None = None) -> InteractionNet:
     """
     stored = torch.load(path, map_location="cpu", weights_only=True)
     net = InteractionNet(config or ModelConfig())
-    net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
+    weights = carry_over(stored["weights"], stored["names"])
+    net.load_state_dict({k: v.float() for k, v in weights.items()})
     return net.eval()
 
 

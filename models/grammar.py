@@ -27,6 +27,12 @@ THINGS = (
     "stretch", "drink", "breathe", "call home", "check the oven", "flip it", "turn it off",
     "take my pills", "stand up", "check the pressure", "move on", "switch sides", "sit up straight",
 )
+ROUTINES = ("leg day", "push day", "core circuit", "boiler check", "brake check", "pancakes")
+"""Routines that are shipped; others are known by the words that were heard."""
+CUES = ("um", "uh", "like", "so", "well", "actually", "basically", "really", "just", "very", "maybe",
+        "sorry", "okay", "right")
+"""Words that people want to be stopped at; any other heard word will do as well."""
+CUE_REPLIES = ("filler", "careful", "slower", "pause", "shorter", "again", "breathe", "smile")
 OPERATORS = ("plus", "minus", "times", "divided by")
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "brown", "grey", "purple")
 TIME_UNITS = ("second", "minute", "hour")
@@ -37,7 +43,7 @@ PRESSURES = ("bar", "psi")
 TEMPERATURES = ("celsius", "fahrenheit")
 MEASURES = (WEIGHTS, LENGTHS, TORQUES, PRESSURES, TEMPERATURES)
 UNITS = TIME_UNITS + tuple(itertools.chain.from_iterable(MEASURES))
-ITEMS = EXERCISES + OBJECTS + THINGS + OPERATORS
+ITEMS = EXERCISES + OBJECTS + THINGS + OPERATORS + ROUTINES
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -55,7 +61,7 @@ class Intent:
     templates: tuple[str, ...]
     contexts: frozenset[str] = frozenset()
     """Situations that make the words plainly meant for tagalong without its name: `reps`,
-    `speaking`, `pending`, `running` (an interval, stopwatch or timer)."""
+    `speaking`, `pending`, `routine`, `running` (an interval, stopwatch, timer or cue)."""
     top: int = 999
     """Largest value of its number."""
 
@@ -94,8 +100,8 @@ INTENTS: dict[str, Intent] = {i.name: i for i in (
     _intent("stop_stopwatch", "stop the stopwatch", "stop timing", contexts="running"),
     _intent("lap", "lap", "lap time", contexts="running"),
     _intent("elapsed", "how long was that", "how long has it been", "how long so far"),
-    _intent("every", "every {duration} (say|tell me to) {thing}",
-            "(say|tell me to) {thing} every {duration}"),
+    _intent("every", "every {duration} (say|tell me to) {thing} [until i say stop]",
+            "(say|tell me to) {thing} every {duration} [until i say stop]"),
     _intent("stop_every", "stop (reminding me|saying that|the interval)", contexts="running"),
     _intent("countdown", "count down from {number}", "countdown from {number}", top=60),
     _intent("rest", "rest [for] {duration}", "take a {duration} (rest|break)"),
@@ -134,6 +140,24 @@ INTENTS: dict[str, Intent] = {i.name: i for i in (
             "{measure2}"),
     _intent("calculate", "what is {number} {operator} {number2}",
             "calculate {number} {operator} {number2}", "how much is {number} {operator} {number2}"),
+    # routines
+    _intent("start_routine", "(start|begin) [my|the] {routine}"),
+    _intent("next_step", "next [step|one]", "go on", "(i am|we are) ready", contexts="routine"),
+    _intent("previous_step", "go back", "(previous|last) step", contexts="routine"),
+    _intent("repeat_step", "repeat [(the|this) step]", contexts="routine"),
+    _intent("skip_step", "skip [it|this|that]", contexts="routine"),
+    _intent("where_was_i", "where (was|am) i", "(which|what) step is this"),
+    _intent("stop_routine", "(stop|end|cancel) the (routine|workout|procedure|recipe)",
+            contexts="routine"),
+    _intent("list_routines", "(which|what) routines (are there|do you know)"),
+    # what it sees and hears
+    _intent("remember_view", "remember (this|the) view"),
+    _intent("when_view", "tell me when it looks like that again",
+            "tell me when you see (it|that) again"),
+    _intent("cue", "(whenever|when|every time) i say {word} say {word2}"),
+    _intent("count_word", "count how often i say {word}", "count the word {word}"),
+    _intent("how_often", "how often (did i say|was) (it|that)"),
+    _intent("stop_cues", "stop listening for (it|that)", "forget the word", contexts="running"),
     # company
     _intent("battery", "how is the battery", "battery level", "how much battery is left"),
     _intent("status", "what are you doing", "what is running", "status"),
@@ -169,7 +193,11 @@ def number_words(n: int) -> list[str]:
 
 
 def parse_number(words: list[str]) -> int | None:
-    """Inverse of `number_words`; accepts 'a hundred' and 'and'. None if it is no number."""
+    """Inverse of `number_words`; accepts 'a hundred', 'and' and the correction 'ten no fifteen'.
+    None if it is no number."""
+    if "no" in words:
+        at = len(words) - 1 - words[::-1].index("no")
+        return None if parse_number(words[:at]) is None else parse_number(words[at + 1 :])
     words = [w for w in words if w != "and"]
     if words[:1] == ["a"]:
         words = ["one"] + words[1:]
@@ -190,6 +218,11 @@ def parse_number(words: list[str]) -> int | None:
 @lru_cache(maxsize=None)
 def expand(template: str) -> tuple[tuple[str, ...], ...]:
     """All token sequences of a template; slots stay as one token such as `{number}`."""
+    nested = re.search(r"\[([^\[\]]*)\(([^()]*)\)([^\[\]]*)\]", template)
+    if nested:  # `[(the|this) step]`: a choice inside what may be left out
+        before, choice, after = nested.groups()
+        options = "|".join(f"{before}{one}{after}" for one in choice.split("|"))
+        template = template.replace(nested.group(), f"[{options}]")
     parts = re.findall(r"\[[^\]]*\]|\([^)]*\)|\{\w+\}|[^\s\[\](){}]+", template)
     choices: list[list[str]] = []
     for part in parts:
@@ -222,16 +255,28 @@ def extendable(seq: tuple[str, ...]) -> bool:
 
 _VALUES = {
     "exercise": EXERCISES, "object": OBJECTS, "thing": THINGS, "operator": OPERATORS,
-    "colour": COLOURS, "weight": WEIGHTS,
+    "colour": COLOURS, "weight": WEIGHTS, "routine": ROUTINES, "word": CUES,
+    "word2": CUE_REPLIES,
 }
 _SLOT_FIELD = {
-    "exercise": "item", "object": "item", "thing": "item", "operator": "item", "colour": "colour",
-    "weight": "unit", "measure": "unit", "measure2": "unit2", "number": "number",
+    "exercise": "item", "object": "item", "thing": "item", "operator": "item", "routine": "item",
+    "colour": "colour", "weight": "unit", "measure": "unit", "measure2": "unit2", "number": "number",
     "number2": "number2",
 }
 
 
+CORRECTED = 0.06
+"""Share of the numbers before which another one is said by mistake."""
+
+
 def _sample_number(rng, top: int) -> tuple[list[str], int]:
+    words, n = _plain_number(rng, top)
+    if rng.random() < CORRECTED:
+        words = [*_plain_number(rng, top)[0], "no", *words]
+    return words, n
+
+
+def _plain_number(rng, top: int) -> tuple[list[str], int]:
     n = int(rng.integers(0, min(top, rng.choice([12, 30, 100, 999])) + 1))
     words = number_words(n)
     if n > 100 and n % 100 and rng.random() < 0.5:
@@ -250,11 +295,32 @@ def _sample_duration(rng) -> tuple[list[str], dict]:
         return ["half", "an" if unit == "hour" else "a", unit], {"number": number, "unit": smaller}
     if draw < 0.18:
         return ["an" if unit == "hour" else "a", unit], {"number": 1, "unit": unit}
+    if draw < 0.30 and unit != "second":
+        return _two_parts(rng, unit)
     words, n = _sample_number(rng, 120)
     if n == 0:
         words, n = ["ten"], 10
     singular = n == 1 or rng.random() < 0.15  # "a ten minute timer"
     return words + [unit if singular else unit + "s"], {"number": n, "unit": unit}
+
+
+SMALLER = {"minute": "second", "hour": "minute"}
+"""Unit of the second part of a duration."""
+
+
+def _two_parts(rng, unit: str) -> tuple[list[str], dict]:
+    """`two minutes and thirty seconds`, `a minute and a half`, `two and a half hours`."""
+    n, draw = int(rng.integers(1, 13)), rng.random()
+    slots = {"number": n, "unit": unit, "number2": 30, "unit2": SMALLER[unit]}
+    if draw < 0.2:
+        one = "an" if unit == "hour" else "a"
+        return [one, unit, "and", "a", "half"], slots | {"number": 1}
+    whole = [*number_words(n), unit + "s" * (n > 1)]
+    if draw < 0.4 and n > 1:
+        return [*number_words(n), "and", "a", "half", unit + "s"], slots
+    part = int(rng.choice([5, 10, 15, 20, 30, 40, 45, 50]))
+    joint = ["and"] if rng.random() < 0.6 else []
+    return [*whole, *joint, *number_words(part), SMALLER[unit] + "s"], slots | {"number2": part}
 
 
 def _fill(token: str, rng, top: int, chosen: dict) -> tuple[list[str], dict]:
@@ -276,7 +342,7 @@ def _fill(token: str, rng, top: int, chosen: dict) -> tuple[list[str], dict]:
         return value.split(), {"unit2": value}
     values = _VALUES[kind]
     value = values[rng.integers(len(values))]
-    return value.split(), {_SLOT_FIELD[kind]: value}
+    return value.split(), {_SLOT_FIELD[kind]: value} if kind in _SLOT_FIELD else {kind: value}
 
 
 @dataclass(frozen=True)
@@ -313,7 +379,9 @@ def sample(rng, intent: str) -> Command:
     return Command(intent, tuple(words), slots, long, safe)
 
 
-_NUM = r"(?:(?:a|" + "|".join(NUMBER_WORDS + ("and",)) + r")(?: |$))+?"
+_PLAIN = r"(?:(?:a|" + "|".join(NUMBER_WORDS + ("and",)) + r")(?: |$))+?"
+_NUM = f"(?:{_PLAIN}no )?{_PLAIN}"
+"""A number, perhaps with the wrong one said first: `ten no fifteen`."""
 
 
 def _alternatives(values) -> str:
@@ -325,7 +393,11 @@ def _slot_pattern(kind: str) -> str:
         return f"(?P<{kind}>{_NUM})"
     if kind == "duration":
         units = "(?:seconds?|minutes?|hours?) "
-        return f"(?P<duration>(?:half an? |an? |{_NUM}){units})"
+        half = f"(?:an? (?:minute|hour) and a half |{_NUM}and a half {units})"
+        return (f"(?P<duration>{half}|(?:half an? |an? |{_NUM}){units}"
+                f"(?:(?:and )?{_NUM}(?:seconds|minutes) )?)")
+    if kind in ("word", "word2"):
+        return f"(?P<{kind}>[a-z]+ )"
     if kind in ("measure", "measure2"):
         return f"(?P<{kind}>{_alternatives(itertools.chain.from_iterable(MEASURES))})"
     return f"(?P<{kind}>{_alternatives(_VALUES[kind])})"
@@ -341,6 +413,26 @@ def _patterns() -> list[tuple[str, re.Pattern]]:
 
 
 def _parse_duration(words: list[str]) -> dict | None:
+    """Slots of a duration of one part or of two, the second in the next smaller unit."""
+    half = " ".join(words)
+    match = re.fullmatch(r"(?:(an?) (minute|hour) and a half|(.+) and a half (minute|hour)s)", half)
+    if match:
+        unit = match.group(2) or match.group(4)
+        n = 1 if match.group(1) else parse_number(match.group(3).split())
+        return None if n is None else {
+            "number": n, "unit": unit, "number2": 30, "unit2": SMALLER[unit]}
+    inside = [i for i, w in enumerate(words[:-1]) if w.rstrip("s") in SMALLER]
+    if inside:
+        first, rest = words[: inside[0] + 1], words[inside[0] + 1 :]
+        one = _one_part(first)
+        two = _one_part(rest[1:] if rest[0] == "and" else rest)
+        if one is None or two is None or SMALLER.get(one["unit"]) != two["unit"]:
+            return None
+        return {**one, "number2": two["number"], "unit2": two["unit"]}
+    return _one_part(words)
+
+
+def _one_part(words: list[str]) -> dict | None:
     unit = words[-1].rstrip("s")
     if words[0] == "half":
         smaller = {"minute": "second", "hour": "minute"}.get(unit)
@@ -366,7 +458,7 @@ def _parse_groups(groups: dict) -> dict | None:
                 return None
             slots.update(duration)
         else:
-            slots[_SLOT_FIELD[kind]] = " ".join(words)
+            slots[_SLOT_FIELD.get(kind, kind)] = " ".join(words)
     return slots
 
 
@@ -385,7 +477,7 @@ def parse(words) -> tuple[str, dict] | None:
 @lru_cache(maxsize=1)
 def words() -> tuple[str, ...]:
     """Every word of the grammar, names included, sorted."""
-    found = set(" ".join(NAMES).split()) | set(NUMBER_WORDS) | {"and", "a", "an", "half"}
+    found = set(" ".join(NAMES).split()) | set(NUMBER_WORDS) | {"and", "a", "an", "half", "no"}
     for group in _VALUES.values():
         found |= set(" ".join(group).split())
     found |= set(" ".join(UNITS).split()) | {u + "s" for u in TIME_UNITS}

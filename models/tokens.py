@@ -176,9 +176,10 @@ def slot_fields(intent: str) -> frozenset[str]:
 
 
 _FIELD_OF = {
-    "number": ("number",), "number2": ("number2",), "duration": ("number", "unit"),
-    "measure": ("unit",), "measure2": ("unit2",), "weight": ("unit",), "exercise": ("item",),
-    "object": ("item",), "thing": ("item",), "operator": ("item",), "colour": ("colour",),
+    "number": ("number",), "number2": ("number2",),
+    "duration": ("number", "unit", "number2", "unit2"), "measure": ("unit",),
+    "measure2": ("unit2",), "weight": ("unit",), "exercise": ("item",), "object": ("item",),
+    "thing": ("item",), "operator": ("item",), "routine": ("item",), "colour": ("colour",),
 }
 
 # --- state: one bag of embeddings a micro-turn; field -> number of values
@@ -192,7 +193,7 @@ SECONDS_EDGES = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0, 30.0)
 STATE_FIELDS: dict[str, int] = {
     "voice": 3, "withheld": 2, "task": 5, "count": len(COUNT_EDGES) + 1, "timers": 4,
     "timer_remaining_s": len(SECONDS_EDGES) + 1, "due": 3, "delegations": 3, "answers": 3,
-    "pending": 2, "addressing": 3, "microphone_muted": 2, "camera_muted": 2,
+    "pending": 2, "addressing": 3, "microphone_muted": 2, "camera_muted": 2, "routine": 2,
     "since_exchange_s": len(SECONDS_EDGES) + 1, "since_spoke_s": len(SECONDS_EDGES) + 1,
 }
 
@@ -219,6 +220,14 @@ STATE_ROWS = sum(STATE_FIELDS.values())
 IDLE_STATE: dict = {
     "voice": 0, "withheld": 0, "task": 0, "count": 0, "timers": 0, "timer_remaining_s": None,
     "due": 0, "delegations": 0, "answers": 0, "pending": 0, "addressing": 1,
-    "microphone_muted": 0, "camera_muted": 0, "since_exchange_s": None, "since_spoke_s": None,
+    "microphone_muted": 0, "camera_muted": 0, "routine": 0, "since_exchange_s": None, "since_spoke_s": None,
 }
 """A session in which nothing has happened yet."""
+
+
+def names() -> dict[str, list[str]]:
+    """What each class and row of the network's tables means, in order; a checkpoint carries it, so
+    that training goes on with a grown vocabulary (`models.carry`)."""
+    return {"heard": list(HEARD), "act": list(ACTS), "floor": list(FLOORS), "unit": list(UNITS),
+            "item": list(ITEMS), "colour": list(COLOURS),
+            "state": [f"{field} {i}" for field, n in STATE_FIELDS.items() for i in range(n)]}

@@ -37,6 +37,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from models import batches, tokens
+from models.carry import carry_over
 from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
 from models.losses import VIDEO_WEIGHT, speech_losses, video_losses
 from models.model import InteractionNet
@@ -107,7 +108,8 @@ class Trainer:
         for path in (self.options.work / "last.pt", self.options.start):
             if path.exists():
                 stored = torch.load(path, map_location="cpu", weights_only=True)
-                self.net.load_state_dict({k: v.float() for k, v in stored["weights"].items()})
+                weights = carry_over(stored["weights"], stored["names"])
+                self.net.load_state_dict({k: v.float() for k, v in weights.items()})
                 self.position = stored["position"]
                 print(f"goes on from {path}: {self.position}", flush=True)
                 return
@@ -132,7 +134,8 @@ class Trainer:
                                                   / batches.SHARD)
         weights = {k: v.detach().cpu().to(dtype) for k, v in self.net.state_dict().items()}
         unfinished = path.with_suffix(".writing")
-        torch.save({"weights": weights, "position": self.position}, unfinished)
+        torch.save({"weights": weights, "position": self.position, "names": tokens.names()},
+                   unfinished)
         unfinished.replace(path)
 
     def goes_on(self, seconds_left: float) -> bool:

@@ -32,6 +32,7 @@ NO_TASK, REPS, PAUSED, EVERY, STOPWATCH = range(5)
 STARTS = {"count_reps": REPS, "target": REPS, "every": EVERY, "stopwatch": STOPWATCH,
           "pause_count": PAUSED, "resume_count": REPS}
 ENDS = {"stop_count", "stop_every", "stop_stopwatch", "stop"}
+ROUTINE = {"start_routine": 1, "stop_routine": 0}
 TIMED = {"set_timer", "remind", "rest"}
 
 
@@ -95,6 +96,8 @@ def after_act(sim: Simulation, turn: int, act: str) -> None:
             change(sim, nxt, "count", 0)
     elif act in ENDS:
         change(sim, nxt, "task", NO_TASK)
+    elif act in ROUTINE:
+        change(sim, nxt, "routine", ROUTINE[act])
     elif act in TIMED:
         change(sim, nxt, "timers", min(sim.values["timers"] + 1, 3))
         change(sim, nxt, "timer_remaining_s", float(rng.choice([1.5, 5, 20, 60])))
@@ -134,6 +137,8 @@ def meant_for_it(sim: Simulation, intent: str, named: bool, start_s: float) -> b
         contexts.add("running")
     if sim.values["pending"]:
         contexts.add("pending")
+    if sim.values["routine"]:
+        contexts.add("routine")
     return bool(contexts & grammar.INTENTS[intent].contexts)
 
 

@@ -114,6 +114,18 @@ def _act_turn(end_s: float, delay_s: float) -> int:
     return turn_of(end_s + delay_s)
 
 
+def _sample(rng, intent: str) -> grammar.Command:
+    """A command; a third of the routines that are begun are none of ours, with any name."""
+    command = grammar.sample(rng, intent)
+    if intent == "start_routine" and rng.random() < 0.33:
+        pool = talk.other_words(True) if rng.random() < 0.5 else tokens.WORDS
+        own = [pool[rng.integers(len(pool))] for _ in range(rng.integers(1, 3))]
+        words = (command.words[0], *(["my"] if rng.random() < 0.7 else ["the"]), *own)
+        if grammar.parse(words) is None:
+            return grammar.Command(intent, words, {}, False, (1, 2))
+    return command
+
+
 def _command(sim: Simulation, start_s: float, gain_db: float) -> float:
     """A command of the grammar, with or without the name, meant or not."""
     rng = sim.rng
@@ -128,7 +140,10 @@ def _command(sim: Simulation, start_s: float, gain_db: float) -> float:
         kind = "reps" if sim.values["task"] in (REPS, PAUSED) else "running"
         pool = [i.name for i in grammar.INTENTS.values() if kind in i.contexts]
         intent = pool[rng.integers(len(pool))]
-    command = grammar.sample(rng, intent)
+    elif sim.values["routine"] and rng.random() < 0.4:
+        pool = [i.name for i in grammar.INTENTS.values() if "routine" in i.contexts]
+        intent = pool[rng.integers(len(pool))]
+    command = _sample(rng, intent)
     named = rng.random() < (0.4 if meant_for_it(sim, intent, False, start_s) else 0.8)
     name = grammar.NAMES[rng.choice(3, p=[0.7, 0.15, 0.15])].split() if named else []
     words = name + list(command.words)
@@ -335,6 +350,8 @@ def _begin(rng) -> Simulation:
         change(sim, 0, "timer_remaining_s", float(rng.choice([5.0, 20.0, 100.0])))
     if rng.random() < 0.05:
         change(sim, 0, "camera_muted", 1)
+    if rng.random() < 0.12:
+        change(sim, 0, "routine", 1)
     return sim
 
 
