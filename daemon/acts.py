@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from daemon import (
     acts_company,
+    acts_cues,
     acts_due,
     acts_sets,
     acts_technician,
@@ -60,7 +61,7 @@ __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effec
 
 HANDLERS: dict[str, Handler] = {
     **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
-    **acts_technician.HANDLERS, **acts_company.HANDLERS,
+    **acts_technician.HANDLERS, **acts_company.HANDLERS, **acts_cues.HANDLERS,
 }
 """Every act but yes, no and never_mind, which `Acts` answers itself."""
 CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
@@ -160,7 +161,12 @@ class Acts:
 
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
-        completes an act that is held, or whose missing value was asked for."""
+        says what they are a cue for, completes an act that is held, or whose missing value was
+        asked for."""
+        cued = self._out(acts_cues.heard(self._ledger, words), (), now_s) if words else []
+        return cued + self._completed(words, now_s)
+
+    def _completed(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         if words:
             self._called_at_s = None
         if self._hearing.holding:

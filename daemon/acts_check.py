@@ -120,7 +120,8 @@ def _contexts(ledger: Ledger, now_s: float) -> set[str]:
     """Situations of `grammar.Intent.contexts` that hold now."""
     book = ledger.book
     holds = {"speaking": ledger.spoken_over(now_s), "reps": book.running is not None,
-             "running": bool(book.intervals or book.stopwatch or book.timers),
+             "running": bool(book.intervals or book.cues or book.stopwatch or book.timers),
+             "routine": ledger.in_routine,
              "pending": ledger.pending}
     return {name for name, true in holds.items() if true}
 

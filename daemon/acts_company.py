@@ -53,6 +53,7 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
         parts.append(f"timing, {phrases.length(desk.now_s - book.stopwatch.started_at_s)}")
     if any(not d.silent for d in book.delegations):
         parts.append("looking something up")
+    parts += [f"listening for {c.word}" for c in book.cues]
     if book.quiet:
         parts.append("quiet mode")
     return desk.replies(". ".join(parts) or phrases.NOTHING_RUNS)
@@ -101,6 +102,8 @@ def because(say: Say, words: tuple[str, ...]) -> str:
         return f"you said, {' '.join(words)}" if words else "I took it that you asked me to"
     if kind == "count":
         return f"I am counting your {rest}, and saw one more"
+    if kind == "cue":
+        return f"you asked me to, whenever you say {rest}"
     if kind == "timer":
         return "you asked me to remind you, and the time had come"
     if kind in ("answer", "delegation"):

@@ -17,7 +17,7 @@ class Say:
     """say, count, reminder, answer or note."""
     cause: str = ""
     """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
-    `answer:<id>`, `delegation:<id>`, `notice:<name>`."""
+    `cue:um`, `answer:<id>`, `delegation:<id>`, `notice:<name>`."""
     unasked: bool = False
     """No command of the wearer led to it directly; already passed the governor."""
     latest_wins: str | None = None

@@ -17,11 +17,12 @@ NEAR_WORDS = 3
 """With fewer words one of them is too much to be wrong."""
 
 _DURATIONS = (("{number}", "{time}"), ("half", "{one}", "{time}"), ("{one}", "{time}"),
-              ("{number}", "{time}", "and", "{number}", "{time}"),
-              ("{number}", "{time}", "{number}", "{time}"),
-              ("{one}", "{time}", "and", "a", "half"),
               ("{number}", "and", "a", "half", "{time}"))
 """Ways to say `{duration}`."""
+_TWO_PARTS = (("{number}", "{time}", "and", "{number}", "{time}"),
+              ("{number}", "{time}", "{number}", "{time}"),
+              ("{one}", "{time}", "and", "a", "half"))
+"""Ways that go on where one of the others has ended."""
 _NUMBERS = ("{number}", "{number2}", "{one}")
 """Tokens that are only taken as they were heard."""
 _MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
@@ -31,6 +32,7 @@ _CLOSED: dict[str, tuple[str, ...]] = {
     "{exercise}": grammar.EXERCISES, "{object}": grammar.OBJECTS, "{thing}": grammar.THINGS,
     "{operator}": grammar.OPERATORS, "{colour}": grammar.COLOURS, "{weight}": grammar.WEIGHTS,
     "{measure}": _MEASURES, "{measure2}": _MEASURES, "{routine}": grammar.ROUTINES,
+    "{word}": grammar.CUES, "{word2}": grammar.CUE_REPLIES,
 }
 """Slot -> the values that it can be."""
 _NUMBER_WORDS = frozenset((*grammar.NUMBER_WORDS, "half", "a", "an"))
@@ -40,9 +42,11 @@ Words = tuple[str, ...]
 
 def unfinished(words: Words, slack: int = 0) -> bool:
     """Whether some command begins with the words and goes on; `slack` words may be wrong, missing
-    or too many where there are enough of them."""
+    or too many where there are enough of them. After `ten minutes` nobody waits for seconds."""
+    words = grammar.settle(words)
     slack = slack if len(words) >= NEAR_WORDS else 0
-    return bool(words) and any(_goes_on(words, line, slack) for line in _lines())
+    lines = _lines() if grammar.parse(words) else (*_lines(), *_longer_lines())
+    return bool(words) and any(_goes_on(words, line, slack) for line in lines)
 
 
 def near(words: Words, intent: str | None = None) -> list[tuple[str, dict, Words]]:
@@ -50,7 +54,8 @@ def near(words: Words, intent: str | None = None) -> list[tuple[str, dict, Words
     a missing one or one too many. Numbers must have been heard as they are."""
     found: dict[str, tuple[str, dict, Words]] = {}
     if len(words) >= NEAR_WORDS:
-        for sentence in {s for line in _lines(intent) for s in _repaired(words, line, 1)}:
+        lines = (*_lines(intent), *_longer_lines(intent))
+        for sentence in {s for line in lines for s in _repaired(words, line, 1)}:
             parsed = grammar.parse(sentence)
             if parsed is not None:
                 found.setdefault(repr(parsed), (*parsed, sentence))
@@ -61,7 +66,8 @@ def warm_up() -> None:
     """Build now what the first act would otherwise wait for."""
     for intent in grammar.INTENTS:
         _lines(intent)
-    for token in chain.from_iterable(_lines()):
+        _longer_lines(intent)
+    for token in chain.from_iterable((*_lines(), *_longer_lines())):
         _values(token)
 
 
@@ -69,16 +75,22 @@ def warm_up() -> None:
 def _lines(intent: str | None = None) -> tuple[Words, ...]:
     """Token sequences of an intent (None: of all), durations taken apart."""
     sequences = (s for s, name in grammar.sequences().items() if intent in (None, name))
-    return tuple(chain.from_iterable(map(_apart, sequences)))
+    return tuple(chain.from_iterable(_apart(s, _DURATIONS) if "{duration}" in s else (s,)
+                                     for s in sequences))
 
 
-def _apart(sequence: Words) -> Iterator[Words]:
-    """The sequence once for every way to say its duration; itself if it has none."""
-    if "{duration}" not in sequence:
-        yield sequence
-        return
+@cache
+def _longer_lines(intent: str | None = None) -> tuple[Words, ...]:
+    """The same with durations of two parts."""
+    sequences = (s for s, name in grammar.sequences().items()
+                 if "{duration}" in s and intent in (None, name))
+    return tuple(chain.from_iterable(_apart(s, _TWO_PARTS) for s in sequences))
+
+
+def _apart(sequence: Words, ways: tuple[Words, ...]) -> Iterator[Words]:
+    """The sequence once for every way to say its duration."""
     at = sequence.index("{duration}")
-    for duration in _DURATIONS:
+    for duration in ways:
         yield (*sequence[:at], *duration, *sequence[at + 1 :])
 
 

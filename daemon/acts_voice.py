@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon import acts_sets, acts_time, phrases
+from daemon import acts_cues, acts_sets, acts_time, phrases
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
@@ -66,9 +66,10 @@ def slower(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def be_quiet(desk: Desk, slots: Slots) -> list[Effect]:
-    """Fall silent, now and until called again; the reply is a sound, not words."""
+    """Fall silent, now and until called again; where it was talking the silence is the reply,
+    otherwise a sound."""
     desk.ledger.change(quiet=True)
-    return [Stop(), Earcon("accepted")]
+    return [Stop()] if desk.ledger.spoken_over(desk.now_s) else [Stop(), Earcon("accepted")]
 
 
 def talk_again(desk: Desk, slots: Slots) -> list[Effect]:
@@ -112,6 +113,8 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return desk.replies("stopped")
     if book.intervals:
         return acts_time.stop_every(desk, slots)
+    if book.cues:
+        return acts_cues.stop_cues(desk, slots)
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         return acts_time.stop_stopwatch(desk, slots)
     return _stop_ringing(desk) or drop_requests(desk)

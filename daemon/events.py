@@ -60,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
         "reason": "why it was asked or ignored",
     }),
     "say": Kind("A sentence (`text`) was handed to the voice.", {
-        "cause": "what made it speak: act, count, timer, answer, delegation or notice, "
+        "cause": "what made it speak: act, count, cue, timer, answer, delegation or notice, "
                  "with a colon and the name or id",
         "utterance": "number of the sentence, from 0; `spoken` refers to it",
         "unasked": "true when no command of the wearer led to it directly",

@@ -22,6 +22,7 @@ from daemon.ledger_book import (
     Answer,
     Book,
     Countdown,
+    Cue,
     Delegation,
     Interval,
     Reading,
@@ -36,7 +37,7 @@ from daemon.ledger_book import (
 from daemon.turn import TURN_S, Addressing, State, Task, VoiceState
 from models.tokens import FOLLOW_UP_S
 
-__all__ = ["Answer", "Book", "Countdown", "Delegation", "Interval", "Ledger", "LedgerError",
+__all__ = ["Answer", "Book", "Countdown", "Cue", "Delegation", "Interval", "Ledger", "LedgerError",
            "LedgerStore", "Reading", "RepSet", "Said", "Stopwatch", "Timer"]
 
 SCHEMA_VERSION = 1
@@ -114,6 +115,11 @@ class Ledger:
         self.change(running=replace(running, count=running.count + n))
         return self.book.running
 
+    @property
+    def in_routine(self) -> bool:
+        """Whether a routine is at one of its steps."""
+        return False
+
     def finish(self, now_s: float) -> RepSet | None:
         """End the running set; it becomes the last finished one."""
         running = self.book.running
@@ -184,13 +190,13 @@ class Ledger:
             due=len(book.timers) - len(remaining),
             delegations=sum(not d.silent for d in book.delegations), answers=len(self.answers),
             pending=self.pending, addressing=self.addressing, microphone_muted=microphone_muted,
-            camera_muted=camera_muted, since_exchange_s=since, since_spoke_s=since_spoke_s,
+            camera_muted=camera_muted, routine=self.in_routine, since_exchange_s=since, since_spoke_s=since_spoke_s,
         )
 
     def _task(self) -> Task:
         if self.book.running is not None:
             return Task.REPS_PAUSED if self.book.running.paused else Task.REPS
-        if self.book.intervals:
+        if self.book.intervals or self.book.cues:
             return Task.EVERY
         watch = self.book.stopwatch
         return Task.STOPWATCH if watch and watch.stopped_s is None else Task.NONE

@@ -16,6 +16,8 @@ READINGS_KEPT = 200
 TIMERS_KEPT = 32
 """Timers, reminders and rests at once; one more is refused aloud."""
 INTERVALS_KEPT = 8
+CUES_KEPT = 8
+"""Words listened for at once."""
 LAPS_KEPT = 100
 
 
@@ -157,6 +159,8 @@ class Book:
     timers: tuple[Timer, ...] = ()
     """In the order in which they were set."""
     intervals: tuple[Interval, ...] = ()
+    cues: tuple[Cue, ...] = ()
+    """In the order in which they were asked for."""
     stopwatch: Stopwatch | None = None
     countdown: Countdown | None = None
     readings: tuple[Reading, ...] = ()

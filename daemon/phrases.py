@@ -41,6 +41,7 @@ NOTHING_TIMED = "nothing was timed"
 NO_READINGS = "no readings"
 NOTHING_SAID = "I have said nothing yet"
 NOTHING_RUNS = "nothing is running"
+NO_CUE = "I am not listening for a word"
 TOO_MANY = "too many at once, cancel one first"
 HELP = ("I count repetitions, keep timers and reminders, note readings, and look things up. "
         "Say, tagalong, count my squats. Or, tagalong, timer for ten minutes.")
@@ -91,6 +92,11 @@ def clock(now: datetime) -> str:
     parts = ((5, "at night"), (12, "in the morning"), (18, "in the afternoon"),
              (22, "in the evening"), (24, "at night"))
     return f"{hour} {minute} {next(text for until, text in parts if now.hour < until)}"
+
+
+def times(n: int) -> str:
+    """`never`, `once`, `twice`, `three times`."""
+    return {0: "never", 1: "once", 2: "twice"}.get(n) or f"{number(n)} times"
 
 
 def ordinal(n: int) -> str:
@@ -165,7 +171,8 @@ _QUESTIONS = {
     "unmute_camera": "camera on", "bookmark": "mark this", "read_back": "read back the readings",
     "clear_readings": "delete the readings", "battery": "the battery", "status": "the status",
     "help": "help", "louder": "louder", "softer": "softer", "faster": "faster",
-    "slower": "slower", "talk_again": "talk again", "why": "why",
+    "slower": "slower", "talk_again": "talk again", "why": "why", "how_often": "how often",
+    "stop_cues": "stop listening for the word",
 }
 
 
@@ -186,6 +193,8 @@ def _valued(name: str, s: Slots) -> str:
         return f"{number(s.number)} {s.item} {number(s.number2)}"
     if name == "count_reps":
         return f"count {s.item or 'reps'}"
+    if s.word:
+        return f"say {s.word2} at {s.word}" if s.word2 else f"count {s.word}"
     what = ""
     if s.number is not None:
         noun = s.unit or (s.item if name in ("target", "log_set") else None)

@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable
 from daemon.acts_check import NAME
 from daemon.mouth import Mouth
 from daemon.turn import TURN_S, Floor
+from models import grammar
 
 GO_ON_S = 0.8
 """A held voice goes on so long after the last word that was said into it."""
 GIVE_UP_S = 8.0
 """One that was held for longer gives up what it was saying."""
+
+
+def _to_the_talker(words: tuple[str, ...]) -> bool:
+    """Whether the words, all of them, are a command that stands for itself while it talks."""
+    command = grammar.parse(words) if words else None
+    return command is not None and "speaking" in grammar.INTENTS[command[0]].contexts
 
 
 class Talk:
@@ -59,9 +66,11 @@ class Talk:
             self._mouth.flush()
 
     def _wait_for_them(self, said: list[tuple[float, str]], now_s: float) -> None:
-        """For a call by name, or a long talk, it gives up what it was saying; after an "mm hm" or
-        a word to somebody else it goes on. A command ends it by its reply."""
-        if any(word == NAME for _, word in said) or now_s - self._held_s > GIVE_UP_S:
+        """For a call by name, words that are told to whoever is talking ("wait"), or a long talk,
+        it gives up what it was saying; after an "mm hm" or a word to somebody else it goes on. A
+        command ends it by its reply."""
+        words = tuple(word for _, word in said)
+        if NAME in words or _to_the_talker(words) or now_s - self._held_s > GIVE_UP_S:
             self._mouth.flush()
             return
         last_s = max([self._held_s, *(t_s for t_s, _ in said)])

@@ -215,6 +215,24 @@ def parse_number(words: list[str]) -> int | None:
     return None
 
 
+_COUNTED = frozenset((*NUMBER_WORDS, "and", "a"))
+
+
+def settle(words) -> tuple[str, ...]:
+    """The words without numbers that were taken back: `timer for ten no fifteen` without `ten
+    no`."""
+    kept: list[str] = []
+    words = tuple(words)
+    for i, word in enumerate(words):
+        takes_back = word == "no" and (i + 1 == len(words) or words[i + 1] in _COUNTED)
+        if takes_back and kept and kept[-1] in NUMBER_WORDS:
+            while kept and kept[-1] in _COUNTED:
+                kept.pop()
+            continue
+        kept.append(word)
+    return tuple(kept)
+
+
 @lru_cache(maxsize=None)
 def expand(template: str) -> tuple[tuple[str, ...], ...]:
     """All token sequences of a template; slots stay as one token such as `{number}`."""

@@ -307,6 +307,8 @@ class Progress:
 def train(options: argparse.Namespace, config: ModelConfig | None = None) -> Trainer:
     """Run until the time is up or the decay stage is done; config: other sizes, for tests."""
     torch.set_num_threads(options.threads)
+    # moments of rows that are seldom touched decay into denormal numbers, which CPUs are slow at
+    torch.set_flush_denormal(True)
     trainer = Trainer(options, config)
     if trainer.rank == 0:
         batches.start_producers(options.work / "speech", options.producers, trainer.first)

@@ -16,6 +16,10 @@ HEADER_BYTES = 44
 """Length of the WAV header that `WavWriter` writes."""
 MAX_DATA_BYTES = 0xFFFF_FFFF - HEADER_BYTES
 """WAV sizes are 32 bits wide: about 37 hours of 16 kHz mono."""
+UNKNOWN_BYTES = 0xFFFF_0000
+"""A WAV that declares more was written while nobody knew how long it would become."""
+SHORT_S = 0.5
+"""A track that is so much shorter than its file declares is damaged or was cut off."""
 READABLE = "WAV, FLAC, MP3, Opus, or a video with a sound track"
 
 
@@ -46,6 +50,7 @@ def stream_audio(path: str | Path) -> Iterator[np.ndarray]:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise BadInput(f"{path}: has no sound track; give a file with {READABLE}")
+            declared_s = _declared_s(container, path)
             for chunk in _decoded(container):
                 samples += len(chunk)
                 yield chunk
@@ -54,6 +59,27 @@ def stream_audio(path: str | Path) -> Iterator[np.ndarray]:
                        f"{samples / SAMPLE_RATE:.1f} s; give a file with {READABLE}") from error
     if samples == 0:
         raise BadInput(f"{path}: its sound track holds no samples; record it again")
+    if declared_s is not None and samples / SAMPLE_RATE < declared_s - SHORT_S:
+        raise BadInput(f"{path}: its sound ends after {samples / SAMPLE_RATE:.1f} s of the "
+                       f"{declared_s:.1f} s that it declares: it is damaged or was cut off; "
+                       "copy it again, or go on with what was heard")
+
+
+def _declared_s(container, path: Path) -> float | None:
+    """Length of the first sound track by the file's own word, seconds; None where it has none or
+    only estimates it (an MP3 from its bit rate)."""
+    track = container.streams.audio[0]
+    if container.format.name == "mp3" or not track.duration or track.time_base is None:
+        return None
+    declared_s = float(track.duration * track.time_base)
+    if container.format.name == "wav" and track.bit_rate:
+        # PyAV takes the length of what is there; a WAV that was being streamed knows no length
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8)[4:], "little") + 8
+        missing = size - path.stat().st_size
+        if 0 < missing < UNKNOWN_BYTES - path.stat().st_size:
+            declared_s += missing * 8 / track.bit_rate
+    return declared_s
 
 
 def _decoded(container) -> Iterator[np.ndarray]:

@@ -103,6 +103,24 @@ def test_unusable_files_are_refused_by_name(tmp_path: Path) -> None:
         read_audio(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "opus"])
+def test_sound_that_was_cut_off_or_damaged_is_told_after_what_there_is(tmp_path, suffix) -> None:
+    path = tmp_path / f"in.{suffix}"
+    encode(path, 48_000 if suffix == "opus" else 16_000, 1, seconds=4.0)
+    whole = path.read_bytes()
+    if suffix == "opus":     # its end still tells the length: garbage in the middle
+        half = len(whole) // 2
+        path.write_bytes(whole[: half // 2] + bytes(half) + whole[half // 2 + half :])
+    else:
+        path.write_bytes(whole[: len(whole) // 2])
+    heard = 0
+    with pytest.raises(BadInput, match=path.name) as refusal:
+        for piece in stream_audio(path):
+            heard += len(piece)
+    assert 0.2 < heard / 16_000 < 3.6
+    assert "cut off" in str(refusal.value) or "cannot be decoded" in str(refusal.value)
+
+
 def test_a_wav_is_whole_after_every_append_even_if_never_closed(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     if (child := os.fork()) == 0:

@@ -40,7 +40,8 @@ def test_every_number_survives_its_words():
 def test_slots_survive_their_classes():
     rng = np.random.default_rng(3)
     for intent in grammar.INTENTS:
-        slots = grammar.sample(rng, intent).slots
+        slots = {field: value for field, value in grammar.sample(rng, intent).slots.items()
+                 if field not in ("word", "word2")}  # told by the heard words alone
         assert tokens.decode_slots(tokens.encode_slots(slots)) == slots
         assert set(slots) <= tokens.slot_fields(intent)
 
@@ -77,3 +78,23 @@ def test_one_hour_is_singular():
     assert grammar.parse("timer for an hour".split()) == ("set_timer", {"number": 1,
                                                                          "unit": "hour"})
     assert grammar.parse("timer for a hours".split()) is None  # "eight hours", misheard
+
+
+def test_a_number_is_taken_back():
+    for said, meant in (("timer for ten no fifteen minutes", {"number": 15, "unit": "minute"}),
+                        ("log two hundred and six no seven squats",
+                         {"number": 7, "item": "squats"})):
+        assert grammar.parse(said.split())[1] == meant
+    assert grammar.settle("timer for ten no".split()) == ("timer", "for")
+    assert grammar.settle("no that is wrong".split()) == ("no", "that", "is", "wrong")
+    assert grammar.parse("timer for no fifteen minutes".split()) is None
+
+
+def test_durations_of_two_parts():
+    for said, parts in (
+            ("timer for two minutes and thirty seconds", (2, "minute", 30, "second")),
+            ("timer for one hour fifteen minutes", (1, "hour", 15, "minute")),
+            ("timer for an hour and a half", (1, "hour", 30, "minute")),
+            ("timer for two and a half minutes", (2, "minute", 30, "second"))):
+        assert tuple(grammar.parse(said.split())[1].values()) == parts, said
+    assert grammar.parse("timer for two minutes and thirty minutes".split()) is None

@@ -7,6 +7,7 @@ pytest.importorskip("scipy", reason="scipy is not installed: scenarios untested"
 
 from models import tokens  # noqa: E402
 from models.scenarios import simulation, stream, voices  # noqa: E402
+from models.scenarios.phones import PHONES, ipa_classes  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +72,26 @@ def test_word_ends_are_ordered_and_inside_the_sound():
             assert 0 < spoken.ends_s[0] < spoken.ends_s[-1] <= len(spoken.pcm) / 16_000 + 0.01
     except OSError as error:
         pytest.skip(f"a synthesiser is missing: {error}")
+
+
+@pytest.mark.parametrize("name", ["hibari:heart", "piper:joe"])
+def test_neural_voices_tell_when_they_say_what(name):
+    if name not in voices.speakers(True):
+        pytest.skip(f"{name} is not installed: its Python package is missing")
+    words = "tagalong set a timer for twenty five minutes".split()
+    spoken = voices.speak(np.random.default_rng(1), words, True, name)
+    sound = np.abs(spoken.pcm.astype(float))
+    loud = np.flatnonzero(sound > 0.05 * sound.max()) / 16_000
+    assert spoken.words == tuple(words) and (np.diff(spoken.ends_s) > 0.03).all()
+    assert abs(spoken.ends_s[-1] - loud[-1]) < 0.15, "the last word ends with the sound"
+    phones = [phone for phone, _, _ in spoken.phones]
+    assert {phones_index("m"), phones_index("t"), phones_index("ng")} <= set(phones)
+
+
+def phones_index(name: str) -> int:
+    return PHONES.index(name)
+
+
+def test_ipa_is_one_class_a_phone():
+    classes = [PHONES[c] for c in ipa_classes(list("t\u02c8a\u026am d\u0292\u028cmp"))]
+    assert classes == ["t", "t", "ay", "ay", "m", "sil", "jh", "jh", "ah", "m", "p"]

@@ -1,0 +1,73 @@
+"""Cues: words that the wearer wants to be told of as they say them, or to have counted.
+
+"Whenever I say um, say filler" is a promise to talk over the wearer, so a cue is said at once and
+the governor lets it through: it was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daemon import phrases
+from daemon.acts_desk import Desk, Handler
+from daemon.acts_effects import Effect, Say
+from daemon.ledger import Cue, Ledger
+from daemon.ledger_book import CUES_KEPT
+from daemon.turn import Slots
+
+
+def _listen_for(desk: Desk, word: str, reply: str | None, told: str) -> list[Effect]:
+    """A new cue; one for the same word is replaced."""
+    ledger = desk.ledger
+    others = tuple(c for c in ledger.book.cues if c.word != word)
+    if len(others) >= CUES_KEPT:
+        return desk.replies(phrases.TOO_MANY)
+    ledger.change(cues=(*others, Cue(ledger.new_id(), word, reply)))
+    return desk.replies(told)
+
+
+def cue(desk: Desk, slots: Slots) -> list[Effect]:
+    """Say something whenever a word is heard."""
+    assert slots.word is not None and slots.word2 is not None
+    return _listen_for(desk, slots.word, slots.word2, f"{slots.word2}, at every {slots.word}")
+
+
+def count_word(desk: Desk, slots: Slots) -> list[Effect]:
+    """Count a word silently."""
+    assert slots.word is not None
+    return _listen_for(desk, slots.word, None, f"counting {slots.word}")
+
+
+def how_often(desk: Desk, slots: Slots) -> list[Effect]:
+    """How often the newest cue was heard."""
+    cues = desk.ledger.book.cues
+    if not cues:
+        return desk.replies(phrases.NO_CUE)
+    last = cues[-1]
+    return desk.replies(f"{last.word}, {phrases.times(last.times)}")
+
+
+def stop_cues(desk: Desk, slots: Slots) -> list[Effect]:
+    """Listen for no word any more, and say how often each was heard."""
+    cues = desk.ledger.book.cues
+    if not cues:
+        return desk.replies(phrases.NO_CUE)
+    desk.ledger.change(cues=())
+    told = phrases.listing([f"{c.word} {phrases.times(c.times)}" for c in cues])
+    return desk.replies(f"stopped, {told}")
+
+
+def heard(ledger: Ledger, words: tuple[str, ...]) -> list[Effect]:
+    """What the words of a micro-turn call for."""
+    cues = ledger.book.cues
+    found = [(c, words.count(c.word)) for c in cues]
+    if not any(n for _, n in found):
+        return []
+    ledger.change(cues=tuple(replace(c, times=c.times + n) for c, n in found))
+    return [Say(c.reply, "reminder", f"cue:{c.word}", latest_wins=f"cue:{c.id}", interrupt=True)
+            for c, n in found if n and c.reply is not None]
+
+
+HANDLERS: dict[str, Handler] = {
+    "cue": cue, "count_word": count_word, "how_often": how_often, "stop_cues": stop_cues,
+}

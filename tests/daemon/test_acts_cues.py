@@ -1,0 +1,61 @@
+"""Cues: said at once when their word is heard, counted, ended by voice, kept over a restart."""
+
+import pytest
+
+from daemon import acts as fx
+from daemon.ledger import Ledger
+from daemon.turn import Task
+from tests.daemon.acts_stage import Stage, texts
+
+pytestmark = pytest.mark.unit
+
+FILLER = tuple("tagalong whenever i say um say filler".split())
+
+
+def begun() -> Stage:
+    """A stage on which `um` is a cue; the network tells no words, only that it is one."""
+    stage = Stage()
+    stage.act("cue", FILLER)
+    return stage
+
+
+def test_the_words_alone_tell_what_to_listen_for() -> None:
+    stage = Stage()
+    assert texts(stage.act("cue", FILLER)) == ["filler, at every um"]
+    assert [(c.word, c.reply) for c in stage.ledger.book.cues] == [("um", "filler")]
+
+
+def test_a_cue_is_said_over_the_wearer_and_counted() -> None:
+    stage = begun()
+    said = [e for e in stage.acts.heard(("i", "um", "think"), 13.0) if isinstance(e, fx.Say)]
+    assert [(s.text, s.cause, s.unasked, s.interrupt) for s in said] == [
+        ("filler", "cue:um", False, True)]
+    assert texts(stage.acts.heard(("i", "think"), 13.2)) == []
+    stage.acts.heard(("um", "um"), 13.4)
+    assert stage.ledger.book.cues[0].times == 3
+
+
+def test_a_counted_word_says_nothing_until_asked() -> None:
+    stage = Stage()
+    stage.say("count how often i say like")
+    assert texts(stage.acts.heard(("like", "that"), 13.0)) == []
+    assert texts(stage.say("how often was that")) == ["like, once"]
+
+
+def test_stop_ends_them_and_tells_how_often() -> None:
+    stage = begun()
+    stage.acts.heard(("um",), 13.0)
+    assert stage.ledger.state(13.2).task is Task.EVERY, "the network is told that something runs"
+    assert texts(stage.say("stop")) == ["stopped, um once"]
+    assert texts(stage.acts.heard(("um",), 30.0)) == []
+
+
+def test_a_cue_for_the_same_word_replaces_the_one_before() -> None:
+    stage = begun()
+    stage.say("whenever i say um say careful")
+    assert [(c.word, c.reply) for c in stage.ledger.book.cues] == [("um", "careful")]
+
+
+def test_cues_outlive_a_crash() -> None:
+    stage = begun()
+    assert Ledger.restore(stage.ledger.snapshot()).book.cues == stage.ledger.book.cues
