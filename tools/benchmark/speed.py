@@ -1,19 +1,47 @@
-"""Step time and memory of the whole program over simulated time, all streams on."""
+"""Step time, memory and understanding of the whole program over simulated time, all streams on.
+
+The same commands are asked in the first and in the last ten minutes: what a session forgets or gets
+slow at shows as a difference. Between them people talk, and somebody exercises in view throughout.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 
+from daemon.config import Config, EngineConfig
+from daemon.events import to_line
 from daemon.run import Runner
+from daemon.senses.audio_files import read_audio
 from models.scenarios import video
 from tools.benchmark import speech_items
-from tools.benchmark.program import FPS, write_wav
+from tools.benchmark.program import FPS, Result, write_wav
+from tools.benchmark.speech_items import Item
+from tools.benchmark.suites import SUITES
 
+RATE = 16_000
 PIECE_S = 60.0
+BLOCK_S = 600.0
+"""Length of the first and of the last block of commands."""
+PASSING = frozenset((
+    "how_many", "log_set", "log_weight", "time_left", "elapsed", "clock", "date", "reading",
+    "recall_reading", "read_back", "battery", "status", "help", "hello", "thanks", "present",
+    "why", "calculate", "convert",
+))
+"""Commands that leave nothing running: one item must not disturb the next."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command, and where the session hears it."""
+
+    item: Item
+    at_s: float
 
 
 def _rss_mib() -> float:
@@ -38,21 +66,74 @@ def _film(path: Path, minutes: float) -> None:
         container.mux(stream.encode())
 
 
-def measure(minutes: float) -> dict:
-    """Run `minutes` of talk and motion; step times in ms, memory in MiB at every minute."""
+def _block() -> list[Item]:
+    """Passing commands of about ten minutes, of the reported items."""
+    items: list[Item] = []
+    seconds, seed = 0.0, 100_000
+    while seconds < BLOCK_S:
+        item = speech_items.command_item(seed)
+        seed += 1
+        if item.truth["intent"] in PASSING:
+            items.append(item)
+            seconds += len(item.pcm) / RATE
+    return items[:-1]
+
+
+def _sound(minutes: float) -> tuple[np.ndarray, list[Asked], list[Asked]]:
+    """Sound of the session, and the commands of its first and of its last block."""
+    total = int(minutes * 60 * RATE)
+    pcm = np.resize(speech_items.silence_item(1).pcm, total)
+    if minutes * 60 < 2 * BLOCK_S:
+        return pcm, [], []
+    blocks = []
+    for start in (0, total - int(BLOCK_S * RATE)):
+        asked, at = [], start
+        for item in _block():
+            pcm[at : at + len(item.pcm)] = item.pcm
+            asked.append(Asked(item, at / RATE))
+            at += len(item.pcm)
+        blocks.append(asked)
+    return pcm, *blocks
+
+
+def _understood(asked: list[Asked], events: list[dict], own: np.ndarray) -> dict:
+    """Figures of the suite of commands over one block."""
+    suite, found = SUITES["commands"], []
+    for one in asked:
+        seconds = len(one.item.pcm) / RATE
+        mine = [{**e, "t_s": e["t_s"] - one.at_s} for e in events
+                if one.at_s < e["t_s"] <= one.at_s + seconds]
+        first = int(one.at_s * RATE)
+        part = own[first : first + len(one.item.pcm)]
+        found.append(suite.score(one.item, Result(mine, part, 0.1, {})))
+    return {"items": len(found), **suite.summary(found)}
+
+
+def measure(minutes: float, weights: Path | None = None, pictures: bool = True) -> dict:
+    """Run `minutes` of commands, talk and motion; step times in ms, memory in MiB at every
+    minute. Without `pictures` the camera is off."""
+    events: list[dict] = []
+    memory: dict[int, float] = {}
+
+    def look(event) -> None:
+        memory.setdefault(int(event.t_s // 60), round(_rss_mib(), 1))
+        events.append(json.loads(to_line(event)))
+
     with tempfile.TemporaryDirectory() as folder:
-        sound = speech_items.silence_item(1).pcm
-        write_wav(Path(folder) / "in.wav", np.resize(sound, int(minutes * 60 * 16_000)))
-        _film(Path(folder) / "in.mp4", minutes)
-        memory: dict[int, float] = {}
-
-        def look(event) -> None:
-            memory.setdefault(int(event.t_s // 60), round(_rss_mib(), 1))
-
-        done = Runner().run_files(Path(folder) / "in.wav", Path(folder) / "in.mp4",
-                                  Path(folder) / "out.wav", listeners=[look])
+        pcm, first, last = _sound(minutes)
+        write_wav(Path(folder) / "in.wav", pcm)
+        if pictures:
+            _film(Path(folder) / "in.mp4", minutes)
+        runner = Runner(Config(engine=EngineConfig(weights=weights)))
+        done = runner.run_files(Path(folder) / "in.wav",
+                                Path(folder) / "in.mp4" if pictures else "none",
+                                Path(folder) / "out.wav", listeners=[look])
+        own = read_audio(Path(folder) / "out.wav")
     later = [m for minute, m in memory.items() if minute >= 2]
     figures = {"turns": done.turns, "health": done.health, "memory MiB by minute": memory,
                "growth after 2 minutes MiB": round(max(later) - min(later), 1) if later else None}
-    print(figures)
+    if first:
+        figures |= {"commands of the first ten minutes": _understood(first, events, own),
+                    "commands of the last ten minutes": _understood(last, events, own)}
+    print(json.dumps(figures, indent=1))
     return figures
