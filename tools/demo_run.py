@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -163,8 +163,11 @@ def demo(scenario: Path, out: Path, console: Console) -> None:
     events = list(read_events(places.events))
     console.print("writing the pictures")
     mix(places.microphone, places.own, places.mix)
-    picture(events, places.microphone, places.own, places.picture, video=places.camera)
-    captions(places.camera, events, places.mix, places.film)
+    with ThreadPoolExecutor(1) as pool:  # the film's encoder leaves a core to the picture
+        drawn = pool.submit(picture, events, places.microphone, places.own, places.picture,
+                            video=places.camera)
+        captions(places.camera, events, places.mix, places.film)
+        drawn.result()
     for line in facts(events, ran_s, len(read_audio(places.microphone)) / SAMPLE_RATE):
         console.print("  " + line, markup=False)
     for path in (places.film, places.picture, places.mix, places.own, places.events):

