@@ -50,6 +50,7 @@ from daemon.acts_hearing import Hearing
 from daemon.acts_log import LogQueue
 from daemon.acts_outlet import Outlet
 from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, same
+from daemon.acts_unanswered import Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger
@@ -91,6 +92,7 @@ class Acts:
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
         self._hearing = Hearing()
+        self._unanswered = Unanswered()
         self._log = LogQueue(ledger)
         self._out = Outlet(ledger, governor).out
         self._called_at_s: float | None = None
@@ -124,6 +126,7 @@ class Acts:
             self._called_at_s = now_s
             return []
         self._called_at_s = None
+        self._unanswered.answered(now_s)
         self._hearing.drop()
         if self._hearing.repeated(words, now_s):
             return []
@@ -164,7 +167,21 @@ class Acts:
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
         cued = self._out(acts_cues.heard(self._ledger, words), (), now_s) if words else []
-        return cued + self._completed(words, now_s)
+        return cued + self._completed(words, now_s) + self._left_over(words, now_s)
+
+    def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Words after the name from which the network made nothing."""
+        said = self._unanswered.hear(words, now_s)
+        found = plainly(said) if said and not self._hearing.holding else None
+        if said is None or found is None:
+            return []
+        act, read_back = found
+        self._hearing.use(said, now_s)
+        self._ledger.exchanged(now_s)
+        if not read_back:
+            return self._do(act, said, now_s)
+        verdict = Verdict(Decision.READ_BACK, act, "no act of the network", words=said)
+        return self._ask(verdict, now_s)
 
     def _completed(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         if words:

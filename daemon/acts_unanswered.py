@@ -1,0 +1,67 @@
+"""Words said to tagalong by name that no act followed: a call must not end in silence.
+
+The network decides when a command or a question is over. Sometimes it hears the words and lets them
+pass. What they plainly are is then made of them: a command is read back, a question asked of the
+background. Anything else stays silence: it was perhaps said about tagalong, not to it.
+"""
+
+from __future__ import annotations
+
+from daemon import acts_hold
+from daemon.acts_check import NAME
+from daemon.turn import Act, Slots
+from models import grammar
+
+PATIENCE_S = 1.4
+"""After the last word the network has had its chance by then (a question takes it 0.6 s)."""
+LEAST_WORDS = 3
+"""Fewer words are too easily misheard to be anything plainly."""
+MOST_WORDS = 30
+QUESTION = frozenset((
+    "what", "how", "why", "which", "when", "where", "who", "is", "are", "can", "could", "do",
+    "does", "did", "should", "may", "will", "tell", "explain", "find", "look",
+))
+"""Words that a question or a request for a fact begins with."""
+
+
+class Unanswered:
+    """Follows the words after the name. Times are session seconds."""
+
+    def __init__(self) -> None:
+        self._words: tuple[str, ...] | None = None
+        """Since the name was said, None when an act has followed or none was called."""
+        self._last_s = 0.0
+        self._answered_s: float | None = None
+
+    def answered(self, now_s: float) -> None:
+        """An act came: what was said is dealt with, the words of this micro-turn included."""
+        self._words, self._answered_s = None, now_s
+
+    def hear(self, words: tuple[str, ...], now_s: float) -> tuple[str, ...] | None:
+        """Take the words of a micro-turn; those since the name once nothing came of them."""
+        if now_s == self._answered_s:
+            return None
+        if words:
+            self._last_s = now_s
+            if NAME in words:
+                after = len(words) - words[::-1].index(NAME)
+                self._words = words[after:]
+            elif self._words is not None:
+                self._words = (self._words + words)[:MOST_WORDS]
+            return None
+        if self._words is None or now_s - self._last_s < PATIENCE_S:
+            return None
+        said, self._words = self._words, None
+        return said if len(said) >= LEAST_WORDS else None
+
+
+def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:
+    """The act that the words plainly are and whether it has to be read back; None if they are
+    none."""
+    parsed = grammar.parse(words)
+    if parsed is None:
+        near = acts_hold.near(words)
+        parsed = near[0][:2] if len(near) == 1 else None
+    if parsed is not None:
+        return Act(parsed[0], Slots(**parsed[1]), 0.0), True
+    return (Act(grammar.ASK), False) if words[0] in QUESTION else None

@@ -1,0 +1,53 @@
+"""A call by name from which the network made nothing: commands are read back, questions asked."""
+
+import pytest
+
+from daemon import acts as fx
+from daemon.acts_unanswered import PATIENCE_S
+from tests.daemon.acts_stage import Stage, texts
+
+pytestmark = pytest.mark.unit
+
+
+def left(stage: Stage, text: str, from_s: float = 10.0) -> list[fx.Effect]:
+    """What comes of words that no act follows: one word a micro-turn, then silence."""
+    out, now_s = [], from_s
+    for word in text.split():
+        now_s += 0.2
+        out += stage.acts.heard((word,), now_s)
+    for _ in range(int(PATIENCE_S / 0.2) + 2):
+        now_s += 0.2
+        out += stage.acts.heard((), now_s)
+    return out
+
+
+def test_a_command_is_read_back_and_done_on_yes() -> None:
+    stage = Stage()
+    assert texts(left(stage, "tagalong set a timer for ten minutes")) == ["ten minutes?"]
+    assert not stage.ledger.book.timers
+    assert texts(stage.say("yes")) == ["ten minutes"]
+
+
+def test_a_question_goes_to_the_background() -> None:
+    effects = left(Stage(), "hey tagalong why does the pump make a noise")
+    asked = [e for e in effects if isinstance(e, fx.Delegate)]
+    assert [a.words for a in asked] == [tuple("why does the pump make a noise".split())]
+
+
+@pytest.mark.parametrize("text", [
+    "why does the pump make a noise",              # nobody was called
+    "tagalong",                                    # the network says when it was called
+    "tagalong what",                               # too little
+    "i told you that tagalong was funny anyway",   # about it, not to it
+])
+def test_anything_else_stays_silent(text) -> None:
+    assert left(Stage(), text) == []
+
+
+def test_an_act_of_the_network_is_enough() -> None:
+    stage = Stage()
+    for word in "tagalong what time is".split():
+        stage.acts.heard((word,), 9.8)
+    assert texts(stage.act("clock", tuple("tagalong what time is it".split())))
+    stage.acts.heard(("it",), stage.now_s)  # the session tells an act before its last words
+    assert left(stage, "", stage.now_s) == []
