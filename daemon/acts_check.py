@@ -120,8 +120,8 @@ def _contexts(ledger: Ledger, now_s: float) -> set[str]:
     """Situations of `grammar.Intent.contexts` that hold now."""
     book = ledger.book
     holds = {"speaking": ledger.spoken_over(now_s), "reps": book.running is not None,
-             "running": bool(book.intervals or book.stopwatch or book.timers),
-             "pending": ledger.pending}
+             "running": bool(book.intervals or book.stopwatch or book.timers or book.watch),
+             "routine": book.routine is not None, "pending": ledger.pending}
     return {name for name, true in holds.items() if true}
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.ledger_book import Reading
+from daemon.ledger_routine import RoutineRun
+
 
 @dataclass(frozen=True)
 class Say:
@@ -17,7 +20,7 @@ class Say:
     """say, count, reminder, answer or note."""
     cause: str = ""
     """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
-    `answer:<id>`, `delegation:<id>`, `notice:<name>`."""
+    `answer:<id>`, `delegation:<id>`, `routine:leg day`, `view:<name>`, `notice:<name>`."""
     unasked: bool = False
     """No command of the wearer led to it directly; already passed the governor."""
     latest_wins: str | None = None
@@ -105,6 +108,19 @@ class Bookmark:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Write down how a routine went."""
+
+    run: RoutineRun
+    """As it was when it ended."""
+    readings: tuple[Reading, ...]
+    """All readings of the session."""
+    ended_at_s: float
+    completed: bool
+    """It went to its last step."""
+
+
+@dataclass(frozen=True)
 class Note:
     """An event for the log; fields as `daemon.events.KINDS` describes them."""
 
@@ -115,4 +131,4 @@ class Note:
 
 
 Effect = (Say | Stop | Delegate | CancelDelegations | Mute | Unmute | Volume | Rate | Earcon
-          | Bookmark | Note)
+          | Bookmark | Report | Note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon import acts_sets, acts_time, phrases
+from daemon import acts_routine, acts_sets, acts_time, phrases
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
@@ -85,7 +85,7 @@ def say_again(desk: Desk, slots: Slots) -> list[Effect]:
 
 def stop(desk: Desk, slots: Slots) -> list[Effect]:
     """End what the wearer most likely means: the voice, or the task that it speaks for; else the
-    set, the countdown, the interval, the stopwatch, what rings, what was asked."""
+    set, the countdown, the interval, the stopwatch, what rings, what was asked, the routine."""
     effects: list[Effect] = []
     if desk.ledger.spoken_over(desk.now_s):
         effects.append(Stop())
@@ -114,7 +114,11 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return acts_time.stop_every(desk, slots)
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         return acts_time.stop_stopwatch(desk, slots)
-    return _stop_ringing(desk) or drop_requests(desk)
+    return _stop_ringing(desk) or drop_requests(desk) or _stop_routine(desk, slots)
+
+
+def _stop_routine(desk: Desk, slots: Slots) -> list[Effect]:
+    return acts_routine.stop_routine(desk, slots) if desk.course.run is not None else []
 
 
 def _stop_ringing(desk: Desk) -> list[Effect]:

@@ -76,6 +76,7 @@ class Session:
             fx.Unmute: self._unmute, fx.Volume: self._volume, fx.Rate: self._rate,
             fx.Earcon: lambda effect: self.parts.mouth.earcon(effect.name),
             fx.Bookmark: lambda _: None,  # the micro-turn's act marks the moment in a recording
+            fx.Report: lambda report: None,
             fx.Note: lambda note: self.emit(note.kind, note.text, **note.data),
         }
 
