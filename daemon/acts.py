@@ -1,8 +1,8 @@
 """What the daemon does with an act: the ledger changes, and effects go to the session.
 
 The network says what was commanded and when to speak; here is decided whether that is done, read
-back or left, and what is said. Order in the session, once a micro-turn: `apply` (if there is an
-act), `heard`, `counted`, `answer_ready` for what came in, `tick`. Effects are carried out in
+back or left, and what is said. Order in the session, once a micro-turn: `see`, `apply` (if there
+is an act), `heard`, `counted`, `answer_ready` for what came in, `tick`. Effects are carried out in
 order; a reply's first word is always information, never a filler.
 """
 
@@ -19,6 +19,7 @@ from daemon import (
     acts_technician,
     acts_time,
     acts_undo,
+    acts_views,
     acts_voice,
     phrases,
 )
@@ -56,7 +57,9 @@ from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger
 from daemon.routines.course import Course
 from daemon.routines.library import Library, shipped
-from daemon.turn import Act, Floor, VoiceState
+from daemon.sight import Sight
+from daemon.turn import Act, Floor, VideoFrame, VoiceState
+from daemon.views import Views
 from models import grammar
 
 __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effect", "Mute", "Note",
@@ -65,6 +68,7 @@ __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effec
 HANDLERS: dict[str, Handler] = {
     **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
     **acts_technician.HANDLERS, **acts_company.HANDLERS, **acts_routine.HANDLERS,
+    **acts_views.HANDLERS,
 }
 """Every act but yes, no and never_mind, which `Acts` answers itself."""
 CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
@@ -82,16 +86,19 @@ class Acts:
 
     def __init__(self, ledger: Ledger, governor: Governor, *, threshold: float = 0.5,
                  unheard_threshold: float = 0.7, library: Library | None = None,
+                 key_frames: bool = True,
                  battery: Callable[[], int | None] = acts_company.read_battery) -> None:
         """`threshold`: least confidence to act on; `unheard_threshold`: the same where the words
         heard form no command that confirms it; `library`: routines, None for those shipped;
-        `battery`: charge in percent, or None."""
+        `key_frames`: their reports show what was seen; `battery`: charge in percent, or None."""
         self._ledger = ledger
         self._governor = governor
         self._threshold = threshold
         self._unheard_threshold = unheard_threshold
         self._battery = battery
-        self._course = Course(ledger, library or shipped())
+        self._sight = Sight()
+        self._views = Views(ledger, self._sight)
+        self._course = Course(ledger, library or shipped(), self._views, key_frames)
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
@@ -112,6 +119,10 @@ class Acts:
         if self._ledger.book.rate:
             out.append(Rate(self._ledger.book.rate))
         return out + self._out(self._course.resumed(0.0), (), 0.0)
+
+    def see(self, frames: Sequence[VideoFrame], muted: bool) -> None:
+        """Frames of this micro-turn, before its act, and whether the camera is muted."""
+        self._sight.see(frames, muted)
 
     def apply(self, act: Act, heard: tuple[str, ...], now_s: float) -> list[Effect]:
         """Carry out an act, or hold it while its words are only the beginning of a command;
@@ -209,6 +220,7 @@ class Acts:
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
                              for t in ledger.tick(now_s)]
         out += acts_due.beats(ledger, now_s) + self._course.tick(now_s, wearer_speaking)
+        out += self._views.tick(now_s, wearer_speaking)
         timers = acts_due.release_timers(ledger, now_s, asked)
         out += self._expire(now_s) + self._log.due(now_s)
         out = self._out(out + timers, (), now_s, wearer_speaking)

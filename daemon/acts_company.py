@@ -54,6 +54,8 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
               for i in book.intervals]
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         parts.append(f"timing, {phrases.length(desk.now_s - book.stopwatch.started_at_s)}")
+    if book.watch is not None:
+        parts.append("watching for a view")
     if any(not d.silent for d in book.delegations):
         parts.append("looking something up")
     if book.quiet:
@@ -108,6 +110,8 @@ def because(say: Say, words: tuple[str, ...]) -> str:
         return "you asked me to remind you, and the time had come"
     if kind == "routine":
         return f"you started {rest}, and I say its steps"
+    if kind == "view":
+        return "you asked me to tell you when it looks like that again"
     if kind in ("answer", "delegation"):
         return f"you asked, {' '.join(words)}" if words else "you asked me to look it up"
     return f"it seemed important: {rest.replace('_', ' ')}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from daemon.ledger_book import Reading
 from daemon.ledger_routine import RoutineRun
 
@@ -118,6 +120,8 @@ class Report:
     ended_at_s: float
     completed: bool
     """It went to its last step."""
+    frames: Mapping[int, np.ndarray] = field(default_factory=dict)
+    """Position in `run.done` -> what was seen at the end of that step, (120, 160, 3) uint8."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def say_again(desk: Desk, slots: Slots) -> list[Effect]:
 
 def stop(desk: Desk, slots: Slots) -> list[Effect]:
     """End what the wearer most likely means: the voice, or the task that it speaks for; else the
-    set, the countdown, the interval, the stopwatch, what rings, what was asked, the routine."""
+    set, the countdown, the interval, the stopwatch, the view, what rings, what was asked, the routine."""
     effects: list[Effect] = []
     if desk.ledger.spoken_over(desk.now_s):
         effects.append(Stop())
@@ -114,6 +114,9 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return acts_time.stop_every(desk, slots)
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         return acts_time.stop_stopwatch(desk, slots)
+    if book.watch is not None:
+        desk.ledger.change(watch=None)
+        return desk.replies("I watch no more")
     return _stop_ringing(desk) or drop_requests(desk) or _stop_routine(desk, slots)
 
 

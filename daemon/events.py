@@ -92,6 +92,10 @@ KINDS: Mapping[str, Kind] = {
                   "stopped or finished",
         "count": "repetitions counted in a step that was left",
     }),
+    "view": Kind("A view was remembered or is watched for; `text` is its name.", {
+        "change": "remembered, watching, left (it looks different) or seen (it is back)",
+        "similarity": "of what is seen now, -1 to 1",
+    }),
     "report": Kind("The report of a routine was written.", {
         "routine": "name of the routine",
         "path": "the Markdown file; the picture lies beside it",

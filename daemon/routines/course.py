@@ -1,4 +1,4 @@
-"""Moves a routine from step to step. Its state is the ledger's; here nothing is remembered.
+"""Moves a routine from step to step. Its state is the ledger's; here are only its key frames.
 
 Moves return what is to be said, and effects beside it: the one who moves says it, as a reply to
 the wearer or, where a step has ended by itself, in the next pause. Used by the step thread.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from daemon.acts_effects import Effect, Note, Report, Say
 from daemon.ledger import EARLY_S, Ledger, Reading, RepSet
 from daemon.ledger_routine import DONE_KEPT, RoutineRun, Step, StepDone
 from daemon.routines import words
 from daemon.routines.language import Routine
 from daemon.routines.library import Library
+from daemon.views import Views
 
+FRAMES_KEPT = 60
+"""Key frames of a routine, 58 kB each."""
 Move = tuple[str, list[Effect]]
 """What is to be said, and effects beside it."""
 
@@ -22,9 +27,15 @@ Move = tuple[str, list[Effect]]
 class Course:
     """The routine that runs, if one does."""
 
-    def __init__(self, ledger: Ledger, library: Library) -> None:
+    def __init__(self, ledger: Ledger, library: Library, views: Views,
+                 key_frames: bool = True) -> None:
+        """`key_frames`: keep what is seen at the end of each step for the report."""
         self.library = library
+        self.views = views
         self._ledger = ledger
+        self._key_frames = key_frames
+        self._frames: dict[tuple[int, float], np.ndarray] = {}
+        """Step and when it began -> (120, 160, 3) uint8; in memory only."""
 
     @property
     def run(self) -> RoutineRun | None:
@@ -35,10 +46,12 @@ class Course:
 
     def start(self, name: str, routine: Routine, now_s: float) -> Move:
         """Begin a routine; none may run."""
+        self._frames.clear()
         run = RoutineRun(self._ledger.new_id(), name, routine.kind, routine.steps, now_s)
         self._ledger.change(routine=run)
         effects = self._enter(run, 0, now_s, "started")
-        return words.begun(self._here()), effects
+        run = self._here()
+        return f"{words.begun(run)}. {self._announced(run)}", effects
 
     def advance(self, now_s: float, outcome: str = "done") -> Move:
         """Leave the step, or the rest, for what follows it."""
@@ -53,7 +66,7 @@ class Course:
             effects += self._rest(run, now_s)
         else:
             effects += self._enter(run, run.at + 1, now_s, "begun")
-        return words.announced(self._here()), effects
+        return self._announced(self._here()), effects
 
     def back(self, now_s: float) -> Move:
         """Take the step before up again; the first one begins anew."""
@@ -64,7 +77,7 @@ class Course:
         effects = [] if run.resting else self._leave(run, now_s, "back")
         run = self._here()
         effects += self._enter(run, run.at - 1, now_s, "back")
-        return words.announced(self._here()), effects
+        return self._announced(self._here()), effects
 
     def stop(self, now_s: float) -> Move:
         """End it before its last step."""
@@ -107,7 +120,7 @@ class Course:
             return []
         self._change(run, done=run.done[:-1])
         effects = self._enter(self._here(), last.at, now_s, "back")
-        return [_say(run, words.announced(self._here())), *effects]
+        return [_say(run, self._announced(self._here())), *effects]
 
     def _over(self, run: RoutineRun, now_s: float) -> str | None:
         """The first words of what follows where step or rest has ended by itself, else None."""
@@ -119,6 +132,9 @@ class Course:
             return "" if self._ledger.book.running is None else None
         if run.step.reading is not None:
             return "" if self._taken(run) else None
+        view = None if run.step.view is None else self.views.find(run.step.view)
+        if view is not None and self.views.back(view, (run.id, run.at, run.step_at_s), now_s):
+            return words.SEEN
         return None
 
     # -- the book -----------------------------------------------------------------------------
@@ -131,9 +147,15 @@ class Course:
     def _change(self, run: RoutineRun, **changes: object) -> None:
         self._ledger.change(routine=replace(run, **changes))  # type: ignore[arg-type]
 
+    def _announced(self, run: RoutineRun) -> str:
+        """The step that begins, or the rest before it."""
+        view = None if run.resting else run.step.view
+        unknown = view is not None and self.views.find(view) is None
+        return words.announced(run) + (f". {words.UNSEEN}" if unknown else "")
+
     def _entered(self, run: RoutineRun, at: int, now_s: float, change: str) -> Move:
         effects = self._enter(run, at, now_s, change)
-        return words.announced(self._here()), effects
+        return self._announced(self._here()), effects
 
     def _enter(self, run: RoutineRun, at: int, now_s: float, change: str) -> list[Effect]:
         """Begin a step: its set, its time."""
@@ -167,7 +189,16 @@ class Course:
         done = StepDone(run.at, outcome, run.step_at_s, ended_at_s, run.set_id,
                         self._count(run.set_id), taken.id if taken else None)
         self._change(run, done=(*run.done, done)[-DONE_KEPT:], set_id=None, due_at_s=None)
-        return [self._note(run, outcome, done)]
+        return [self._note(run, outcome, done), *self._look(run, outcome, now_s)]
+
+    def _look(self, run: RoutineRun, outcome: str, now_s: float) -> list[Effect]:
+        """Keep what is seen at the end of a step, as far as the wearer wants it."""
+        frame = self.views.sight.frame(now_s)
+        if frame is not None and self._key_frames and len(self._frames) < FRAMES_KEPT:
+            self._frames[run.at, run.step_at_s] = frame.rgb
+        if run.step.remember is None or outcome != "done":
+            return []
+        return self.views.remember(run.step.remember, now_s)
 
     def _finish(self, run: RoutineRun, now_s: float, completed: bool,
                 effects: list[Effect]) -> Move:
@@ -176,7 +207,9 @@ class Course:
         run = replace(run, done=tuple(
             replace(one, count=self._count(one.set_id) or one.count) for one in run.done))
         self._ledger.change(routine=None)
-        report = Report(run, self._ledger.book.readings, now_s, completed)
+        frames = {n: self._frames[key] for n, one in enumerate(run.done)
+                  if (key := (one.at, one.began_at_s)) in self._frames}
+        report = Report(run, self._ledger.book.readings, now_s, completed, frames)
         note = self._note(run, "finished" if completed else "stopped")
         return words.summary(run, now_s, completed), [*effects, note, report]
 

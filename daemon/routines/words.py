@@ -12,6 +12,7 @@ FIRST = "this is the first step"
 TIME_IS_UP = "time is up"
 REST_IS_OVER = "rest is over"
 SEEN = "it looks right"
+UNSEEN = "I have not seen how it must look, say next when it is done"
 
 
 def task(step: Step) -> str:
@@ -42,9 +43,8 @@ def announced(run: RoutineRun) -> str:
 
 
 def begun(run: RoutineRun) -> str:
-    """The first words of a routine."""
-    count = phrases.amount(len(run.steps), "steps")
-    return f"{run.name}, {count}. {announced(run)}"
+    """The first words of a routine, before its first step is announced."""
+    return f"{run.name}, {phrases.amount(len(run.steps), 'steps')}"
 
 
 def here(run: RoutineRun, now_s: float) -> str:
@@ -59,6 +59,14 @@ def here(run: RoutineRun, now_s: float) -> str:
 def where(run: RoutineRun, now_s: float) -> str:
     """The answer to `where was I`."""
     return f"{run.name}, {here(run, now_s)}"
+
+
+def status(run: RoutineRun | None) -> str | None:
+    """For `tagalong status`: `leg day, step 3 of 7: ten lunges`; None when none runs."""
+    if run is None:
+        return None
+    rest = " after the rest" if run.resting else ""
+    return f"{run.name}, step {run.at + 1} of {len(run.steps)}{rest}: {task(run.step)}"
 
 
 def resumed(run: RoutineRun) -> str:
