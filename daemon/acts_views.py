@@ -12,7 +12,7 @@ NO_VIEW = "no view is remembered"
 
 
 def remember_view(desk: Desk, slots: Slots) -> list[Effect]:
-    """Remember what is seen now, under the name that follows the word view, if one does."""
+    """Remember what is seen now; `as` and a name after it name it."""
     name = _name(desk.words)
     effects = desk.course.views.remember(name or UNNAMED, desk.now_s)
     if not effects:
@@ -21,11 +21,8 @@ def remember_view(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def _name(heard: tuple[str, ...]) -> str:
-    """`remember this view as open cover`: open cover."""
-    if "view" not in heard:
-        return ""
-    rest = heard[heard.index("view") + 1 :]
-    return " ".join(rest[1:] if rest[:1] == ("as",) else rest)
+    """`remember this view as open cover`: open cover. A word without `as` was misheard."""
+    return " ".join(heard[heard.index("as") + 1 :]) if "as" in heard else ""
 
 
 def when_view(desk: Desk, slots: Slots) -> list[Effect]:
