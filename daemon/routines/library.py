@@ -52,8 +52,9 @@ def library(folder: Path | None) -> tuple[Library, list[str]]:
             own.append(load(path))
         except RoutineError as error:
             problems.append(str(error))
-    return Library({**_named(own), **{name: one for name, one in shipped().by_name.items()
-                                      if name not in _named(own)}}), problems
+    names = _named(own)
+    kept = [one for one in shipped().by_name.values() if not set(one.calls) & set(names)]
+    return Library({**_named(kept), **names}), problems
 
 
 def _named(routines: list[Routine]) -> dict[str, Routine]:
