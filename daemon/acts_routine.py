@@ -19,20 +19,19 @@ def start_routine(desk: Desk, slots: Slots) -> list[Effect]:
     if course.run is not None:
         return desk.replies(f"{words.where(course.run, desk.now_s)}. stop it first")
     named = _named(desk.words)
-    item = tuple((slots.item or "").split())
-    found = course.library.find(named) or course.library.find(item)
-    if found is None:
-        known = f"there are {phrases.listing(course.library.names)}"
-        return desk.replies(f"there is no {' '.join(named)}. {known}" if named else known)
-    return _said(desk, course.start(*found, desk.now_s))
+    found = course.library.find(named) or course.library.find(tuple((slots.item or "").split()))
+    if found is not None:
+        return _said(desk, course.start(*found, desk.now_s))
+    known = f"there are {phrases.listing(course.library.names)}"
+    name = " ".join(named[1:] if named[:1] and named[0] in _ARTICLES else named)
+    return desk.replies(f"there is no {name}. {known}" if name else known)
 
 
 def _named(heard: tuple[str, ...]) -> tuple[str, ...]:
-    """The words after start or begin and an article."""
+    """The words after start or begin."""
     for at in range(len(heard) - 1, -1, -1):
         if heard[at] in _STARTS:
-            rest = heard[at + 1 :]
-            return rest[1:] if rest[:1] and rest[0] in _ARTICLES else rest
+            return heard[at + 1 :]
     return ()
 
 
