@@ -324,7 +324,8 @@ class Acts:
             return []
         self._ledger.change(**{name: getattr(then, name) for name in then.__dataclass_fields__})
         self._governor.quiet = then.quiet
-        return [Say(phrases.UNDONE, cause="act:no"), *effects, *self._course.mended(now_s)]
+        effects += self._course.mended(now_s, then.routine != now.routine)
+        return [Say(phrases.UNDONE, cause="act:no"), *effects]
 
     def _ask(self, verdict: Verdict, now_s: float) -> list[Effect]:
         """Read an act back instead of carrying it out."""

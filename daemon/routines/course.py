@@ -111,16 +111,17 @@ class Course:
         run = self._here()
         return [_say(run, words.resumed(run)), self._note(run, "resumed")]
 
-    def mended(self, now_s: float) -> list[Effect]:
-        """After an act was taken back: a step that was left for a reading that is no more is taken
-        up again, and the wearer hears where they are."""
+    def mended(self, now_s: float, moved: bool) -> list[Effect]:
+        """After an act was taken back: the wearer hears where they are, if that `moved` them or
+        took away the reading that a step was left for; then that step is taken up again."""
         run = self.run
-        last = run.done[-1] if run is not None and run.done else None
-        if run is None or last is None or last.reading_id is None or self._reading(last):
+        if run is None:
             return []
-        self._change(run, done=run.done[:-1])
-        effects = self._enter(self._here(), last.at, now_s, "back")
-        return [_say(run, self._announced(self._here())), *effects]
+        last, effects = run.done[-1] if run.done else None, list[Effect]()
+        if last is not None and last.reading_id is not None and self._reading(last) is None:
+            self._change(run, done=run.done[:-1])
+            effects, moved = self._enter(self._here(), last.at, now_s, "back"), True
+        return [_say(run, words.here(self._here(), now_s)), *effects] if moved else []
 
     def _over(self, run: RoutineRun, now_s: float) -> str | None:
         """The first words of what follows where step or rest has ended by itself, else None."""

@@ -13,7 +13,7 @@ from daemon.governor import Governor
 from daemon.ledger import SET_FORGOTTEN_S, Ledger
 from daemon.routines.language import Routine
 from daemon.routines.library import Library
-from daemon.turn import TURN_S, Floor
+from daemon.turn import TURN_S, Addressing, Floor
 from tests.daemon.acts_stage import Stage, check_notes, outcome, texts
 
 pytestmark = pytest.mark.unit
@@ -134,7 +134,7 @@ def test_no_takes_the_last_move_back() -> None:
     one.acts.counted(2, one.now_s)
     one.act("next_step")
     assert at(one) == (2, True)
-    assert texts(one.say("no")) == ["undone"]
+    assert texts(one.say("no")) == ["undone", "step two of five: three squats"]
     assert at(one) == (1, False) and one.ledger.book.running.count == 2
     one.say("stop the routine")
     assert one.ledger.book.routine is None
@@ -148,7 +148,8 @@ def test_a_reading_taken_back_brings_its_step_back() -> None:
         one.act("skip_step")
     one.say("the gauge reads two")
     assert texts(one.turns(2)) == ["last step: stretch"]
-    assert texts(one.say("no that is wrong")) == ["undone", "step four: read the pressure"]
+    assert texts(one.say("no that is wrong")) == [
+        "undone", "step four of five: read the pressure"]
     one.say("the gauge reads three")
     assert texts(one.turns(2)) == ["last step: stretch"]
 
@@ -166,6 +167,34 @@ def test_no_second_routine_before_the_first_has_ended() -> None:
     one = stage()
     said = texts(one.act("start_routine", tuple(START.split())))
     assert said == ["test day, step one of five: warm up. stop it first"]
+
+
+def test_words_of_a_routine_need_no_name_and_other_words_do() -> None:
+    one = Stage(library=LIBRARY, addressing=Addressing.FOLLOW_UP)
+    one.act("start_routine", ("tagalong", *START.split()))
+    one.now_s += 60.0
+    assert texts(one.say("that is it")) == ["step two: three squats"]
+    one.now_s += 60.0
+    one.act("skip_step")
+    one.turns(1)
+    one.now_s += 60.0
+    assert outcome(one.say("where was i")) == "ignored"
+    one.now_s += 60.0
+    assert outcome(Stage(addressing=Addressing.FOLLOW_UP).say("next step")) == "ignored"
+
+
+def test_time_left_is_that_of_the_hold() -> None:
+    one = stage()
+    one.act("skip_step")
+    one.act("skip_step")
+    one.now_s += 4.0
+    assert texts(one.say("how much time is left")) == ["six seconds"]
+
+
+def test_a_doubtful_start_is_read_back_by_name() -> None:
+    one = Stage()
+    assert texts(one.act("start_routine", (), 0.4, item="leg day")) == ["start leg day?"]
+    assert texts(one.say("yes"))[0].startswith("leg day, seven steps")
 
 
 @pytest.mark.parametrize("act", ["next_step", "previous_step", "skip_step", "where_was_i",
