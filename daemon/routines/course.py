@@ -35,7 +35,7 @@ class Course:
         self._ledger = ledger
         self._key_frames = key_frames
         self._frames: dict[tuple[int, float], np.ndarray] = {}
-        """Step and when it began -> (120, 160, 3) uint8; in memory only."""
+        """Step and when it began -> (120, 160, 3) uint8; in memory, while a routine runs."""
 
     @property
     def run(self) -> RoutineRun | None:
@@ -46,7 +46,6 @@ class Course:
 
     def start(self, name: str, routine: Routine, now_s: float) -> Move:
         """Begin a routine; none may run."""
-        self._frames.clear()
         run = RoutineRun(self._ledger.new_id(), name, routine.kind, routine.steps, now_s)
         self._ledger.change(routine=run)
         effects = self._enter(run, 0, now_s, "started")
@@ -210,6 +209,7 @@ class Course:
         self._ledger.change(routine=None)
         frames = {n: self._frames[key] for n, one in enumerate(run.done)
                   if (key := (one.at, one.began_at_s)) in self._frames}
+        self._frames.clear()
         report = Report(run, self._ledger.book.readings, now_s, completed, frames)
         note = self._note(run, "finished" if completed else "stopped")
         return words.summary(run, now_s, completed), [*effects, note, report]
