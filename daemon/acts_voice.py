@@ -85,7 +85,8 @@ def say_again(desk: Desk, slots: Slots) -> list[Effect]:
 
 def stop(desk: Desk, slots: Slots) -> list[Effect]:
     """End what the wearer most likely means: the voice, or the task that it speaks for; else the
-    set, the countdown, the interval, the stopwatch, the view, what rings, what was asked, the routine."""
+    set, the countdown, the interval, the stopwatch, the view, what rings, what was asked, the
+    routine."""
     effects: list[Effect] = []
     if desk.ledger.spoken_over(desk.now_s):
         effects.append(Stop())

@@ -89,8 +89,11 @@ class Course:
     def tick(self, now_s: float, wearer_speaking: bool) -> list[Effect]:
         """Leave a step that has ended by itself, never over the wearer's words."""
         run = self.run
-        lead = None if run is None or wearer_speaking else self._over(run, now_s)
-        if run is None or lead is None:
+        if run is None:
+            self._frames.clear()
+            return []
+        lead = None if wearer_speaking else self._over(run, now_s)
+        if lead is None:
             return []
         text, effects = self.advance(now_s)
         return [_say(run, ". ".join(filter(None, (lead, text)))), *effects]
@@ -209,7 +212,6 @@ class Course:
         self._ledger.change(routine=None)
         frames = {n: self._frames[key] for n, one in enumerate(run.done)
                   if (key := (one.at, one.began_at_s)) in self._frames}
-        self._frames.clear()
         report = Report(run, self._ledger.book.readings, now_s, completed, frames)
         note = self._note(run, "finished" if completed else "stopped")
         return words.summary(run, now_s, completed), [*effects, note, report]

@@ -39,8 +39,8 @@ class Stage:
 
     def __init__(self, book: Book = EMPTY, addressing: Addressing = Addressing.OPEN,
                  library: Library | None = None, **governor) -> None:
-        """`addressing`: OPEN where whom words are meant for is not the subject; `library`: routines,
-        None for those shipped."""
+        """`addressing`: OPEN where whom words are meant for is not the subject; `library`:
+        routines, None for those shipped."""
         self.now_s = 10.0
         self.ledger = Ledger(self.wall, book=book, addressing=addressing)
         self.governor = Governor(**governor)

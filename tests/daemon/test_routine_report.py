@@ -28,7 +28,8 @@ def report(name: str, *done: StepDone, completed: bool = True, frames=None) -> R
     return Report(run, readings, done[-1].ended_at_s, completed, frames or {})
 
 
-LEGS = report("leg day", StepDone(0, "done", 100.0, 160.0), StepDone(1, "done", 160.0, 203.0, 4, 15),
+LEGS = report("leg day", StepDone(0, "done", 100.0, 160.0),
+              StepDone(1, "done", 160.0, 203.0, 4, 15),
               StepDone(2, "skipped", 248.0, 250.0, 5), StepDone(3, "done", 250.0, 300.0, 6, 14),
               frames={1: FRAME})
 

@@ -145,5 +145,5 @@ def test_a_view_that_was_never_seen_is_told() -> None:
     stage.act("start_routine", item="boiler check")
     for _ in range(8):
         last = stage.act("next_step")
-    assert texts(last) == ["last step: put the cover back; I watch until it looks as it did. I have "
-                           "not seen how it must look, say next when it is done"]
+    assert texts(last) == ["last step: put the cover back; I watch until it looks as it did. I "
+                           "have not seen how it must look, say next when it is done"]
