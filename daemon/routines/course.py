@@ -81,7 +81,8 @@ class Course:
     def stop(self, now_s: float) -> Move:
         """End it before its last step."""
         run = self._here()
-        effects = [] if run.resting else self._leave(run, now_s, "stopped")
+        effects = ([self._note(run, "stopped")] if run.resting
+                   else self._leave(run, now_s, "stopped"))
         return self._finish(self._here(), now_s, False, effects)
 
     # -- moves by itself ----------------------------------------------------------------------
@@ -213,8 +214,9 @@ class Course:
         frames = {n: self._frames[key] for n, one in enumerate(run.done)
                   if (key := (one.at, one.began_at_s)) in self._frames}
         report = Report(run, self._ledger.book.readings, now_s, completed, frames)
-        note = self._note(run, "finished" if completed else "stopped")
-        return words.summary(run, now_s, completed), [*effects, note, report]
+        if completed:
+            effects = [*effects, self._note(run, "finished")]
+        return words.summary(run, now_s, completed), [*effects, report]
 
     def _reopen(self, run: RoutineRun, now_s: float) -> None:
         """The set of the step, which the end of the process has finished, goes on."""

@@ -163,6 +163,16 @@ def test_stop_alone_ends_the_set_first_and_the_routine_last() -> None:
     assert outcome(one.say("stop")) == "ignored"
 
 
+def test_every_move_is_one_event() -> None:
+    one = stage()
+    one.act("next_step")
+    one.acts.counted(2, one.now_s)
+    effects = one.say("stop the routine")
+    notes = [e.data for e in effects if isinstance(e, fx.Note) and e.kind == "step"]
+    assert notes == [{"routine": "test day", "step": 2, "steps": 5, "change": "stopped",
+                      "count": 2}]
+
+
 def test_no_second_routine_before_the_first_has_ended() -> None:
     one = stage()
     said = texts(one.act("start_routine", tuple(START.split())))
