@@ -115,16 +115,26 @@ class Course:
         return [_say(run, words.resumed(run)), self._note(run, "resumed")]
 
     def mended(self, now_s: float, moved: bool) -> list[Effect]:
-        """After an act was taken back: the wearer hears where they are, if that `moved` them or
-        took away the reading that a step was left for; then that step is taken up again."""
+        """After an act was taken back: the wearer hears where they are, if that `moved` them. A
+        step whose reading is no more, or whose set runs again, is taken up again."""
         run = self.run
         if run is None:
             return []
         last, effects = run.done[-1] if run.done else None, list[Effect]()
-        if last is not None and last.reading_id is not None and self._reading(last) is None:
-            self._change(run, done=run.done[:-1])
-            effects, moved = self._enter(self._here(), last.at, now_s, "back"), True
+        if last is not None and self._undone(last):
+            moved = True
+            self._change(run, done=run.done[:-1], at=last.at, resting=False, due_at_s=None,
+                         step_at_s=last.began_at_s, set_id=last.set_id)
+            effects.append(self._note(self._here(), "back"))
         return [_say(run, words.here(self._here(), now_s)), *effects] if moved else []
+
+    def _undone(self, done: StepDone) -> bool:
+        """Whether what a step was left for is no more."""
+        book = self._ledger.book
+        if done.reading_id is not None:
+            return all(one.id != done.reading_id for one in book.readings)
+        return done.set_id is not None and book.running is not None and (
+            book.running.id == done.set_id)
 
     def _over(self, run: RoutineRun, now_s: float) -> str | None:
         """The first words of what follows where step or rest has ended by itself, else None."""
@@ -241,9 +251,6 @@ class Course:
         """The reading that the step waits for, once it was taken."""
         return next((r for r in reversed(self._ledger.book.readings)
                      if r.item == run.step.reading and r.at_s >= run.step_at_s), None)
-
-    def _reading(self, done: StepDone) -> Reading | None:
-        return next((r for r in self._ledger.book.readings if r.id == done.reading_id), None)
 
     def _note(self, run: RoutineRun, change: str, done: StepDone | None = None) -> Note:
         data = {"routine": run.name, "step": run.at + 1, "steps": len(run.steps),

@@ -11,6 +11,7 @@ from daemon import acts as fx
 from daemon.acts import Acts
 from daemon.governor import Governor
 from daemon.ledger import SET_FORGOTTEN_S, Ledger
+from daemon.routines import words
 from daemon.routines.language import Routine
 from daemon.routines.library import Library
 from daemon.turn import TURN_S, Addressing, Floor
@@ -89,6 +90,17 @@ def test_where_says_title_number_and_text() -> None:
     assert texts(one.say("repeat that"))[0].startswith("test day, step three")
 
 
+def test_the_report_of_the_daemon_and_questions_name_the_step() -> None:
+    assert words.status(None) is None
+    one = stage()
+    one.act("next_step")
+    assert words.status(one.ledger.book.routine) == "test day, step 2 of 5: three squats"
+    one.act("next_step")
+    assert words.status(one.ledger.book.routine) == (
+        "test day, step 3 of 5 after the rest: hold the plank, ten seconds")
+    assert "routine test day: at step 3 of 5, hold the plank" in one.ledger.lines()
+
+
 def test_back_skip_and_the_end_of_a_rest_by_word() -> None:
     one = stage()
     assert texts(one.say("go back")) == ["this is the first step: warm up"]
@@ -152,6 +164,17 @@ def test_a_reading_taken_back_brings_its_step_back() -> None:
         "undone", "step four of five: read the pressure"]
     one.say("the gauge reads three")
     assert texts(one.turns(2)) == ["last step: stretch"]
+
+
+def test_a_set_stopped_by_mistake_goes_on_in_its_step() -> None:
+    one = stage()
+    one.act("next_step")
+    one.acts.counted(2, one.now_s)
+    one.say("stop counting")
+    assert texts(one.turns(3)) == ["rest, five seconds"]
+    assert texts(one.say("no")) == ["undone", "step two of five: three squats"]
+    assert texts(one.acts.counted(1, one.now_s)) == ["three, done"]
+    assert texts(one.turns(1)) == ["rest, five seconds"]
 
 
 def test_stop_alone_ends_the_set_first_and_the_routine_last() -> None:
