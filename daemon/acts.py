@@ -1,8 +1,8 @@
 """What the daemon does with an act: the ledger changes, and effects go to the session.
 
 The network says what was commanded and when to speak; here is decided whether that is done, read
-back or left, and what is said. Order in the session, once a micro-turn: `apply` (if there is an
-act), `heard`, `counted`, `answer_ready` for what came in, `tick`. Effects are carried out in
+back or left, and what is said. Order in the session, once a micro-turn: `see`, `apply` (if there
+is an act), `heard`, `counted`, `answer_ready` for what came in, `tick`. Effects are carried out in
 order; a reply's first word is always information, never a filler.
 """
 
@@ -15,10 +15,12 @@ from daemon import (
     acts_company,
     acts_cues,
     acts_due,
+    acts_routine,
     acts_sets,
     acts_technician,
     acts_time,
     acts_undo,
+    acts_views,
     acts_voice,
     phrases,
 )
@@ -41,6 +43,7 @@ from daemon.acts_effects import (
     Mute,
     Note,
     Rate,
+    Report,
     Say,
     Stop,
     Unmute,
@@ -54,15 +57,20 @@ from daemon.acts_unanswered import Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger
-from daemon.turn import Act, Floor, VoiceState
+from daemon.routines.course import Course
+from daemon.routines.library import Library, shipped
+from daemon.sight import Sight
+from daemon.turn import Act, Floor, VideoFrame, VoiceState
+from daemon.views import Views
 from models import grammar
 
 __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effect", "Mute", "Note",
-           "Rate", "Say", "Stop", "Unmute", "Volume"]
+           "Rate", "Report", "Say", "Stop", "Unmute", "Volume"]
 
 HANDLERS: dict[str, Handler] = {
     **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
     **acts_technician.HANDLERS, **acts_company.HANDLERS, **acts_cues.HANDLERS,
+    **acts_routine.HANDLERS, **acts_views.HANDLERS,
 }
 """Every act but yes, no and never_mind, which `Acts` answers itself."""
 CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
@@ -79,15 +87,20 @@ class Acts:
     """Executor of acts. Used by the step thread only; time comes in as session seconds."""
 
     def __init__(self, ledger: Ledger, governor: Governor, *, threshold: float = 0.5,
-                 unheard_threshold: float = 0.7,
+                 unheard_threshold: float = 0.7, library: Library | None = None,
+                 key_frames: bool = True,
                  battery: Callable[[], int | None] = acts_company.read_battery) -> None:
         """`threshold`: least confidence to act on; `unheard_threshold`: the same where the words
-        heard form no command that confirms it; `battery`: charge in percent, or None."""
+        heard form no command that confirms it; `library`: routines, None for those shipped;
+        `key_frames`: their reports show what was seen; `battery`: charge in percent, or None."""
         self._ledger = ledger
         self._governor = governor
         self._threshold = threshold
         self._unheard_threshold = unheard_threshold
         self._battery = battery
+        self._sight = Sight()
+        self._views = Views(ledger, self._sight)
+        self._course = Course(ledger, library or shipped(), self._views, key_frames)
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
         self._undo: Undo | None = None
@@ -103,11 +116,16 @@ class Acts:
         warm_up()
 
     def resumed(self) -> list[Effect]:
-        """Once, before the first micro-turn: voice settings of the ledger."""
+        """Once, before the first micro-turn: voice settings of the ledger, and where the routine
+        is that it goes on with."""
         out: list[Effect] = [Volume(self._ledger.book.volume)]
         if self._ledger.book.rate:
             out.append(Rate(self._ledger.book.rate))
-        return out
+        return out + self._out(self._course.resumed(0.0), (), 0.0)
+
+    def see(self, frames: Sequence[VideoFrame], muted: bool) -> None:
+        """Frames of this micro-turn, before its act, and whether the camera is muted."""
+        self._sight.see(frames, muted)
 
     def apply(self, act: Act, heard: tuple[str, ...], now_s: float) -> list[Effect]:
         """Carry out an act, or hold it while its words are only the beginning of a command;
@@ -224,7 +242,8 @@ class Acts:
             ledger.yielded_at_s = now_s
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
                              for t in ledger.tick(now_s)]
-        out += acts_due.beats(ledger, now_s)
+        out += acts_due.beats(ledger, now_s) + self._course.tick(now_s, wearer_speaking)
+        out += self._views.tick(now_s, wearer_speaking)
         timers = acts_due.release_timers(ledger, now_s, asked)
         out += self._expire(now_s) + self._log.due(now_s)
         out = self._out(out + timers, (), now_s, wearer_speaking)
@@ -274,7 +293,7 @@ class Acts:
             return self._no(act, words, now_s)
         self._drop_questions()
         before = self._ledger.book
-        desk = Desk(act.name, self._ledger, now_s, words, self._battery)
+        desk = self._desk(act, words, now_s)
         effects = HANDLERS[act.name](desk, act.slots)
         after, back = self._ledger.book, CAMERA_BACK.get(act.name, ())
         if back or acts_undo.changed(before, after):
@@ -282,6 +301,9 @@ class Acts:
         self._governor.quiet = after.quiet
         note = act_note(act, "done") if effects else act_note(act, "ignored", "nothing to do")
         return [note, *self._out(self._log.hold_back(effects, now_s), words, now_s)]
+
+    def _desk(self, act: Act, words: tuple[str, ...], now_s: float) -> Desk:
+        return Desk(act.name, self._ledger, now_s, words, self._battery, self._course)
 
     def _yes(self, act: Act, now_s: float) -> list[Effect]:
         asked = self._read_back
@@ -292,7 +314,7 @@ class Acts:
     def _no(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Drop what is asked; else withdraw what was asked of the background (`never_mind`) or
         fall silent; else take back the last act."""
-        desk = Desk(act.name, self._ledger, now_s, words, self._battery)
+        desk = self._desk(act, words, now_s)
         if self._read_back is not None or self._wanted is not None:
             self._drop_questions()
             effects = desk.replies(phrases.NOT_DONE)
@@ -325,6 +347,7 @@ class Acts:
             return []
         self._ledger.change(**{name: getattr(then, name) for name in then.__dataclass_fields__})
         self._governor.quiet = then.quiet
+        effects += self._course.mended(now_s, then.routine != now.routine)
         return [Say(phrases.UNDONE, cause="act:no"), *effects]
 
     def _ask(self, verdict: Verdict, now_s: float) -> list[Effect]:

@@ -45,6 +45,8 @@ OPTIONAL = {
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
     "start_routine": ("item",),
 }
+ALSO_IN = {"stop_count": frozenset(("routine",))}
+"""Situations beside those of the grammar: `that is it` ends the step of a routine too."""
 SECOND_PART = ("number2", "unit2")
 """Of a duration; most have none."""
 """Slots that an intent can do without."""
@@ -113,16 +115,18 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
             and since_s <= ledger.follow_up_s + COMMAND_S):
         return True
     spec = grammar.INTENTS.get(act.name)
-    return spec is not None and bool(spec.contexts & _contexts(ledger, now_s))
+    contexts = frozenset() if spec is None else spec.contexts | ALSO_IN.get(act.name, frozenset())
+    return bool(contexts & _contexts(ledger, now_s))
 
 
 def _contexts(ledger: Ledger, now_s: float) -> set[str]:
     """Situations of `grammar.Intent.contexts` that hold now."""
     book = ledger.book
+    timed = book.routine is not None and book.routine.due_at_s is not None
     holds = {"speaking": ledger.spoken_over(now_s), "reps": book.running is not None,
-             "running": bool(book.intervals or book.cues or book.stopwatch or book.timers),
-             "routine": ledger.in_routine,
-             "pending": ledger.pending}
+             "running": bool(book.intervals or book.cues or book.stopwatch or book.timers
+                             or book.watch or timed),
+             "routine": book.routine is not None, "pending": ledger.pending}
     return {name for name, true in holds.items() if true}
 
 

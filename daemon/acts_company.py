@@ -7,6 +7,7 @@ from pathlib import Path
 from daemon import phrases
 from daemon.acts_desk import Desk, Handler
 from daemon.acts_effects import Delegate, Effect, Say
+from daemon.routines import words as routine_words
 from daemon.turn import Slots
 
 POWER_SUPPLY = Path("/sys/class/power_supply")
@@ -38,6 +39,8 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
     """What runs."""
     ledger, parts = desk.ledger, list[str]()
     book = ledger.book
+    if book.routine is not None:
+        parts.append(f"{book.routine.name}, {routine_words.numbered(book.routine)}")
     if book.running is not None:
         doing = "paused" if book.running.paused else "counting"
         count = phrases.number(book.running.count)
@@ -51,6 +54,8 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
               for i in book.intervals]
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         parts.append(f"timing, {phrases.length(desk.now_s - book.stopwatch.started_at_s)}")
+    if book.watch is not None:
+        parts.append("watching for a view")
     if any(not d.silent for d in book.delegations):
         parts.append("looking something up")
     parts += [f"listening for {c.word}" for c in book.cues]
@@ -106,6 +111,10 @@ def because(say: Say, words: tuple[str, ...]) -> str:
         return f"you asked me to, whenever you say {rest}"
     if kind == "timer":
         return "you asked me to remind you, and the time had come"
+    if kind == "routine":
+        return f"you started {rest}, and I say its steps"
+    if kind == "view":
+        return "you asked me to tell you when it looks like that again"
     if kind in ("answer", "delegation"):
         return f"you asked, {' '.join(words)}" if words else "you asked me to look it up"
     return f"it seemed important: {rest.replace('_', ' ')}"

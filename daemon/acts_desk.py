@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from daemon import phrases
 from daemon.acts_effects import Delegate, Effect, Note, Say
 from daemon.ledger import Ledger, RepSet
+from daemon.routines.course import Course
 from daemon.turn import Slots
 
 
@@ -23,6 +24,7 @@ class Desk:
     """What was heard, without the name; may be empty."""
     battery: Callable[[], int | None]
     """Charge in percent, None when nobody can tell."""
+    course: Course
 
     def say(self, text: str) -> Say:
         """A reply to this act."""

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from daemon.ledger_book import Reading
+from daemon.ledger_routine import RoutineRun
+
 
 @dataclass(frozen=True)
 class Say:
@@ -17,7 +22,8 @@ class Say:
     """say, count, reminder, answer or note."""
     cause: str = ""
     """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
-    `cue:um`, `answer:<id>`, `delegation:<id>`, `notice:<name>`."""
+    `cue:um`, `answer:<id>`, `delegation:<id>`, `routine:leg day`, `view:<name>`,
+    `notice:<name>`."""
     unasked: bool = False
     """No command of the wearer led to it directly; already passed the governor."""
     latest_wins: str | None = None
@@ -105,6 +111,21 @@ class Bookmark:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Write down how a routine went."""
+
+    run: RoutineRun
+    """As it was when it ended."""
+    readings: tuple[Reading, ...]
+    """All readings of the session."""
+    ended_at_s: float
+    completed: bool
+    """It went to its last step."""
+    frames: Mapping[int, np.ndarray] = field(default_factory=dict)
+    """Position in `run.done` -> what was seen at the end of that step, (120, 160, 3) uint8."""
+
+
+@dataclass(frozen=True)
 class Note:
     """An event for the log; fields as `daemon.events.KINDS` describes them."""
 
@@ -115,4 +136,4 @@ class Note:
 
 
 Effect = (Say | Stop | Delegate | CancelDelegations | Mute | Unmute | Volume | Rate | Earcon
-          | Bookmark | Note)
+          | Bookmark | Report | Note)

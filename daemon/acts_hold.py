@@ -23,8 +23,9 @@ _TWO_PARTS = (("{number}", "{time}", "and", "{number}", "{time}"),
               ("{number}", "{time}", "{number}", "{time}"),
               ("{one}", "{time}", "and", "a", "half"))
 """Ways that go on where one of the others has ended."""
-_NUMBERS = ("{number}", "{number2}", "{one}")
-"""Tokens that are only taken as they were heard."""
+_AS_HEARD = ("{number}", "{number2}", "{one}", "{routine}")
+"""Tokens that are only taken as they were heard: a number that was not said is wrong, and a name
+that is none of these may be a routine of the wearer's own."""
 _MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
 _CLOSED: dict[str, tuple[str, ...]] = {
     "{one}": ("a", "an"),
@@ -142,7 +143,7 @@ def _repaired(words: Words, line: Words, slack: int) -> Iterator[Words]:
         return
     whole, _ = _values(line[0])
     heard = [(words[:n], n, slack) for n in range(1, len(words) + 1) if words[:n] in whole]
-    if slack and line[0] not in _NUMBERS:
+    if slack and line[0] not in _AS_HEARD:
         least = 1 if line[0] in _CLOSED else 0  # a value of which nothing was heard is a guess
         heard += [(value, n, 0) for value in whole
                   for n in range(max(len(value) - 1, least), len(value) + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daemon import phrases
+from daemon import acts_routine, phrases
 from daemon.acts_desk import Desk, Handler, unlogged
 from daemon.acts_effects import Delegate, Effect
 from daemon.ledger import RepSet
@@ -49,7 +49,9 @@ def target(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def stop_count(desk: Desk, slots: Slots) -> list[Effect]:
-    """End the set and say how many it was."""
+    """End the set and say how many it was; in a routine without one, the step is done."""
+    if desk.ledger.book.running is None and desk.course.run is not None:
+        return acts_routine.next_step(desk, slots)
     done = desk.ledger.finish(desk.now_s)
     return desk.replies(phrases.amount(done.count, done.exercise) if done else phrases.NO_SET)
 

@@ -60,12 +60,13 @@ def cancel_reminder(desk: Desk, slots: Slots) -> list[Effect]:
 
 
 def time_left(desk: Desk, slots: Slots) -> list[Effect]:
-    """Time to the next due time."""
-    waiting = [t for t in desk.ledger.book.timers if not t.due]
-    if not waiting:
-        return desk.replies(phrases.NO_TIMER)
-    soonest = min(waiting, key=lambda t: t.due_at_s)
-    return desk.replies(phrases.length(soonest.due_at_s - desk.now_s))
+    """Time to the next due time, that of a routine's hold or rest among them."""
+    waiting = [t.due_at_s for t in desk.ledger.book.timers if not t.due]
+    run = desk.course.run
+    if run is not None and run.due_at_s is not None:
+        waiting.append(run.due_at_s)
+    return desk.replies(phrases.length(min(waiting) - desk.now_s) if waiting
+                        else phrases.NO_TIMER)
 
 
 def stopwatch(desk: Desk, slots: Slots) -> list[Effect]:

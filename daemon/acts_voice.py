@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon import acts_cues, acts_sets, acts_time, phrases
+from daemon import acts_cues, acts_routine, acts_sets, acts_time, phrases
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
@@ -86,7 +86,8 @@ def say_again(desk: Desk, slots: Slots) -> list[Effect]:
 
 def stop(desk: Desk, slots: Slots) -> list[Effect]:
     """End what the wearer most likely means: the voice, or the task that it speaks for; else the
-    set, the countdown, the interval, the stopwatch, what rings, what was asked."""
+    set, the countdown, the interval, the stopwatch, the view, what rings, what was asked, the
+    routine."""
     effects: list[Effect] = []
     if desk.ledger.spoken_over(desk.now_s):
         effects.append(Stop())
@@ -117,7 +118,14 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return acts_cues.stop_cues(desk, slots)
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         return acts_time.stop_stopwatch(desk, slots)
-    return _stop_ringing(desk) or drop_requests(desk)
+    if book.watch is not None:
+        desk.ledger.change(watch=None)
+        return desk.replies("I watch no more")
+    return _stop_ringing(desk) or drop_requests(desk) or _stop_routine(desk, slots)
+
+
+def _stop_routine(desk: Desk, slots: Slots) -> list[Effect]:
+    return acts_routine.stop_routine(desk, slots) if desk.course.run is not None else []
 
 
 def _stop_ringing(desk: Desk) -> list[Effect]:

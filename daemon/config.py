@@ -76,14 +76,8 @@ BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 class Section(BaseModel):
     """A table of the file: frozen, unknown keys refused, no silent conversion of strings."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        validate_default=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False,
+                              use_attribute_docstrings=True, validate_default=True)
 
 
 class MicrophoneConfig(Section):
@@ -272,6 +266,15 @@ class SessionConfig(Section):
     """With files: longest time past the longest input until speech has drained, seconds."""
 
 
+class RoutinesConfig(Section):
+    """Workouts, procedures and recipes that it leads through."""
+
+    folder: FilePath | None = None
+    """Folder of the wearer's own routines; one of the same name takes the place of one shipped."""
+    key_frames: bool = True
+    """While one runs, keep what is seen at the end of each step for its report; not when muted."""
+
+
 class BackgroundConfig(Section):
     """The worker on the server and the device's patience with it."""
 
@@ -302,6 +305,7 @@ class Config(Section):
     light: LightConfig = LightConfig()
     button: ButtonConfig = ButtonConfig()
     session: SessionConfig = SessionConfig()
+    routines: RoutinesConfig = RoutinesConfig()
     background: BackgroundConfig = BackgroundConfig()
 
 

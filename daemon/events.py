@@ -60,8 +60,8 @@ KINDS: Mapping[str, Kind] = {
         "reason": "why it was asked or ignored",
     }),
     "say": Kind("A sentence (`text`) was handed to the voice.", {
-        "cause": "what made it speak: act, count, cue, timer, answer, delegation or notice, "
-                 "with a colon and the name or id",
+        "cause": "what made it speak: act, count, cue, timer, routine, view, answer, delegation "
+                 "or notice, with a colon and the name or id",
         "utterance": "number of the sentence, from 0; `spoken` refers to it",
         "unasked": "true when no command of the wearer led to it directly",
     }),
@@ -83,6 +83,22 @@ KINDS: Mapping[str, Kind] = {
         "id": "id of the timer",
         "change": "set, due, spoken or cancelled",
         "due_s": "session clock at which it is due, seconds",
+    }),
+    "step": Kind("A routine moved; `text` is what is to be done in the step.", {
+        "routine": "name of the routine",
+        "step": "number of the step, from 1",
+        "steps": "how many there are",
+        "change": "started, begun, resting (before the step), done, skipped, back, resumed, "
+                  "stopped or finished",
+        "count": "repetitions counted in a step that was left",
+    }),
+    "view": Kind("A view was remembered or is watched for; `text` is its name.", {
+        "change": "remembered, watching, left (it looks different) or seen (it is back)",
+        "similarity": "of what is seen now, -1 to 1",
+    }),
+    "report": Kind("The report of a routine was written.", {
+        "routine": "name of the routine",
+        "path": "the Markdown file; the picture lies beside it",
     }),
     "duck": Kind("The voice was lowered by 15 dB.", {"utterance": "the sentence being spoken"}),
     "resume": Kind("The voice is back at full level.", {"utterance": "the sentence being spoken"}),

@@ -50,6 +50,9 @@ DELEGATION_FORGOTTEN_S = 600.0
 SET_FORGOTTEN_S = 1800.0
 """A set in which nothing was counted or changed for longer than this when the daemon starts after
 a crash (30 minutes) is finished rather than resumed; a clean stop finishes it at once."""
+ROUTINE_FORGOTTEN_S = 43_200.0
+"""A routine is given up when the daemon was away for longer (12 hours): a procedure may be left
+over lunch, but nobody takes yesterday's workout up again."""
 LINES_KEPT = 4
 """Timers, and as many readings, that go with a question."""
 
@@ -114,11 +117,6 @@ class Ledger:
             return None
         self.change(running=replace(running, count=running.count + n))
         return self.book.running
-
-    @property
-    def in_routine(self) -> bool:
-        """Whether a routine is at one of its steps."""
-        return False
 
     def finish(self, now_s: float) -> RepSet | None:
         """End the running set; it becomes the last finished one."""
@@ -190,7 +188,8 @@ class Ledger:
             due=len(book.timers) - len(remaining),
             delegations=sum(not d.silent for d in book.delegations), answers=len(self.answers),
             pending=self.pending, addressing=self.addressing, microphone_muted=microphone_muted,
-            camera_muted=camera_muted, routine=self.in_routine, since_exchange_s=since, since_spoke_s=since_spoke_s,
+            camera_muted=camera_muted, routine=self.book.routine is not None,
+            since_exchange_s=since, since_spoke_s=since_spoke_s,
         )
 
     def _task(self) -> Task:
@@ -210,7 +209,14 @@ class Ledger:
                   for t in book.timers]
         readings = [f"reading {' '.join(filter(None, (r.colour, r.item)))}: {r.number}"
                     for r in book.readings[-LINES_KEPT:]]
-        return tuple([*readings, *timers[:LINES_KEPT], *sets])
+        return tuple([*readings, *timers[:LINES_KEPT], *sets, *self._routine_line()])
+
+    def _routine_line(self) -> list[str]:
+        run = self.book.routine
+        if run is None:
+            return []
+        step = run.step.say or f"{run.step.reps} {run.step.exercise}"
+        return [f"routine {run.name}: at step {run.at + 1} of {len(run.steps)}, {step}"]
 
     def snapshot(self) -> dict[str, Any]:
         """All that outlives the process, as JSON values."""
@@ -245,6 +251,8 @@ class Ledger:
         self.change(intervals=intervals, countdown=None)
         if away_s > SET_FORGOTTEN_S:
             self.finish(now_s - away_s)
+        if away_s > ROUTINE_FORGOTTEN_S:
+            self.change(routine=None)
 
 
 class LedgerStore:

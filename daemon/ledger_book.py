@@ -11,6 +11,8 @@ import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from daemon.ledger_routine import RoutineRun, View, ViewWatch
+
 FINISHED_KEPT = 20
 READINGS_KEPT = 200
 TIMERS_KEPT = 32
@@ -165,6 +167,10 @@ class Book:
     countdown: Countdown | None = None
     readings: tuple[Reading, ...] = ()
     delegations: tuple[Delegation, ...] = ()
+    routine: RoutineRun | None = None
+    views: tuple[View, ...] = ()
+    """Remembered views, oldest first."""
+    watch: ViewWatch | None = None
     next_id: int = 1
     quiet: bool = False
     volume: int = 80

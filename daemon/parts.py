@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemon.acts import Acts
 from daemon.ears import Ears
@@ -31,6 +32,8 @@ class Settings:
     """Sound that goes with a question."""
     has_microphone: bool = True
     has_camera: bool = True
+    reports: Path | None = None
+    """Folder of the reports of routines, None: none are written."""
 
 
 @dataclass

@@ -172,7 +172,11 @@ _QUESTIONS = {
     "clear_readings": "delete the readings", "battery": "the battery", "status": "the status",
     "help": "help", "louder": "louder", "softer": "softer", "faster": "faster",
     "slower": "slower", "talk_again": "talk again", "why": "why", "how_often": "how often",
-    "stop_cues": "stop listening for the word",
+    "stop_cues": "stop listening for the word", "start_routine": "start which routine",
+    "previous_step": "one step back", "skip_step": "skip this step",
+    "where_was_i": "where you were", "stop_routine": "stop the routine",
+    "list_routines": "the routines", "remember_view": "remember this view",
+    "when_view": "tell you when it is back",
 }
 
 
@@ -191,6 +195,8 @@ def _valued(name: str, s: Slots) -> str:
         return reading(s.item, s.colour, s.number)
     if name == "calculate" and s.item and s.number is not None and s.number2 is not None:
         return f"{number(s.number)} {s.item} {number(s.number2)}"
+    if name == "start_routine" and s.item:
+        return f"start {s.item}"
     if name == "count_reps":
         return f"count {s.item or 'reps'}"
     if s.word:

@@ -18,6 +18,7 @@ from daemon.errands import News
 from daemon.events import Event
 from daemon.mouth import Played
 from daemon.parts import Parts, Settings
+from daemon.routines.reporter import Reporter
 from daemon.talk import Talk
 from daemon.turn import SAMPLE_RATE, TURN_S, Floor, MicroTurn, Reply, VoiceState
 from daemon.watch import Watch
@@ -64,6 +65,7 @@ class Session:
         self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
         self._unsettled: set[str] = set()
+        self._reporter = Reporter(settings.reports, parts.ledger.wall, self)
         self._sounds: deque[Played] = deque()
         """Sounds whose end lies ahead: a stepped loudspeaker renders before the ear hears."""
         self._saved_revision = -1
@@ -76,6 +78,7 @@ class Session:
             fx.Unmute: self._unmute, fx.Volume: self._volume, fx.Rate: self._rate,
             fx.Earcon: lambda effect: self.parts.mouth.earcon(effect.name),
             fx.Bookmark: lambda _: None,  # the micro-turn's act marks the moment in a recording
+            fx.Report: self._reporter.write,
             fx.Note: lambda note: self.emit(note.kind, note.text, **note.data),
         }
 
@@ -128,6 +131,7 @@ class Session:
 
     def _act(self, turn: MicroTurn, reply: Reply) -> None:
         acts, now_s = self.parts.acts, self.now_s
+        acts.see(turn.frames, turn.state.camera_muted)
         self._hear(reply.heard)
         self._talk.follow(reply.floor, self._words, now_s)
         if reply.act is not None:
@@ -139,6 +143,7 @@ class Session:
         for news in self.parts.errands.poll(now_s):
             self._news(news)
         self._watch.look(now_s)
+        self._reporter.look()
         self._do(lambda: acts.tick(now_s, reply.floor, self._wearer_speaking(reply)))
         self._mute_when_confirmed()
 
@@ -216,6 +221,7 @@ class Session:
         while self._sounds:
             self._played(self._sounds.popleft())
         self._watch.report()
+        self._reporter.look()
         if reason != FAILED:
             self._close_ledger()
         self.emit("end", reason, turns=self.index, counters=self.totals)
@@ -339,9 +345,9 @@ class Session:
     def _unmute(self, effect: fx.Unmute) -> None:
         self.aside(lambda: self.parts.sensors.unmute(effect.what, self.now_s))
 
-    def aside(self, job: Callable[[], None]) -> None:
+    def aside(self, job: Callable[[], None], where: str = "mute") -> None:
         """Devices and the disk are the writer's; a stepped run waits for it."""
-        self.parts.writer.job(job, "mute")
+        self.parts.writer.job(job, where)
         if self.settings.stepped:
             self.parts.writer.flush()
 

@@ -31,6 +31,8 @@ from daemon.mute import MuteControl, MuteStore, Sensor
 from daemon.options import RunOptions, Source, source_kind
 from daemon.parts import Parts, Settings
 from daemon.playback import Playback
+from daemon.routines import words as routine_words
+from daemon.routines.library import Library, library
 from daemon.senses.camera import Camera, NoCamera, open_camera
 from daemon.senses.echo import EchoCanceller, SyntheticRoom
 from daemon.senses.microphone import (
@@ -99,7 +101,8 @@ class Wiring:
             ledger.reconcile(())  # nobody works any more at what was asked before
         parts = Parts(
             model, ears, camera, speaker, mouth, ledger, governor,
-            Acts(ledger, governor),
+            Acts(ledger, governor, library=self._library(),
+                 key_frames=config.routines.key_frames),
             Errands(link, self._clock.answer_s if options.stepped else None),
             Sensors(control), writer, store, self._health, self._notifier)
         session = Session(parts, self._settings(), ends=self._ends())
@@ -145,12 +148,18 @@ class Wiring:
                 ledger = Ledger.restore(snapshot, addressing=addressing)
                 book = ledger.book
                 self.resumed = any((book.running, book.timers, book.intervals, book.stopwatch,
-                                    book.delegations))
+                                    book.delegations, book.routine, book.watch))
                 return store, ledger
         except LedgerError as error:
             self._problems.append(("ledger", str(error)))
         volume = round(self._config.voice.volume * 100)
         return store, Ledger(addressing=addressing, book=Book(volume=volume))
+
+    def _library(self) -> Library:
+        """Routines; one of the wearer's files that cannot be used is left out and told of."""
+        found, problems = library(self._config.routines.folder)
+        self._problems += [("routines", problem) for problem in problems]
+        return found
 
     def _fresh(self, snapshot: dict[str, Any]) -> bool:
         """Whether a snapshot is of the same session: live there is only one, over files it must
@@ -291,6 +300,7 @@ class Wiring:
             "camera_open": parts.camera.sensor_open,
             "health": self._health.report(), "shed": session.totals,
             "link": parts.errands.link.stats(), "unasked": parts.governor.counters(),
+            "routine": routine_words.status(parts.ledger.book.routine),
             "voice": self._config.voice.name, "light": self._light.fault or "ok",
         }
 
@@ -302,7 +312,8 @@ class Wiring:
             options.stepped, options.tail_s, config.background.deadline_s,
             config.privacy.attach_audio_s,
             source_kind(options.microphone) is not Source.NONE,
-            source_kind(options.camera) not in (Source.NONE, Source.SYNTHETIC))
+            source_kind(options.camera) not in (Source.NONE, Source.SYNTHETIC),
+            options.state_dir / "reports")
 
     def _ends(self) -> bool:
         """Whether the inputs come to an end: files and what has no end of its own, no device."""

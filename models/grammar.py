@@ -12,6 +12,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from models.amounts import (  # noqa: F401: numbers are part of the grammar for its users
+    NUMBER, NUMBER_WORDS, TIME_UNITS, number_words, parse_duration, parse_number, sample_duration,
+    sample_number, settle,
+)
+
 NAMES = ("tagalong", "hey tagalong", "okay tagalong")
 """Ways to call tagalong by name."""
 
@@ -35,7 +40,6 @@ CUES = ("um", "uh", "like", "so", "well", "actually", "basically", "really", "ju
 CUE_REPLIES = ("filler", "careful", "slower", "pause", "shorter", "again", "breathe", "smile")
 OPERATORS = ("plus", "minus", "times", "divided by")
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "brown", "grey", "purple")
-TIME_UNITS = ("second", "minute", "hour")
 WEIGHTS = ("kilos", "pounds", "grams", "ounces")
 LENGTHS = ("metres", "feet", "inches", "centimetres", "miles", "kilometres")
 TORQUES = ("newton metres", "foot pounds")
@@ -44,14 +48,6 @@ TEMPERATURES = ("celsius", "fahrenheit")
 MEASURES = (WEIGHTS, LENGTHS, TORQUES, PRESSURES, TEMPERATURES)
 UNITS = TIME_UNITS + tuple(itertools.chain.from_iterable(MEASURES))
 ITEMS = EXERCISES + OBJECTS + THINGS + OPERATORS + ROUTINES
-
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-NUMBER_WORDS = tuple(_SMALL + _TENS + ["hundred"])
-
 
 @dataclass(frozen=True)
 class Intent:
@@ -176,63 +172,6 @@ ATTENTION = "attention"
 ACTS = tuple(INTENTS) + (ASK, ATTENTION)
 
 
-def number_words(n: int) -> list[str]:
-    """English words of n, 0 to 999; 'and' is left out (sampled in by `sample`)."""
-    if not 0 <= n <= 999:
-        raise ValueError(f"number {n} is outside 0 to 999")
-    hundreds, rest = divmod(n, 100)
-    words = [_SMALL[hundreds], "hundred"] if hundreds else []
-    if rest >= 20:
-        words.append(_TENS[rest // 10 - 2])
-        rest %= 10
-        if not rest:
-            return words
-    if rest or not words:
-        words.append(_SMALL[rest])
-    return words
-
-
-def parse_number(words: list[str]) -> int | None:
-    """Inverse of `number_words`; accepts 'a hundred', 'and' and the correction 'ten no fifteen'.
-    None if it is no number."""
-    if "no" in words:
-        at = len(words) - 1 - words[::-1].index("no")
-        return None if parse_number(words[:at]) is None else parse_number(words[at + 1 :])
-    words = [w for w in words if w != "and"]
-    if words[:1] == ["a"]:
-        words = ["one"] + words[1:]
-    total = 0
-    if len(words) >= 2 and words[1] == "hundred" and words[0] in _SMALL[1:10]:
-        total, words = _SMALL.index(words[0]) * 100, words[2:]
-        if not words:
-            return total
-    if len(words) == 2 and words[0] in _TENS and words[1] in _SMALL[1:10]:
-        return total + (_TENS.index(words[0]) + 2) * 10 + _SMALL.index(words[1])
-    if len(words) == 1 and words[0] in _TENS:
-        return total + (_TENS.index(words[0]) + 2) * 10
-    if len(words) == 1 and words[0] in _SMALL and not (total and words[0] == "zero"):
-        return total + _SMALL.index(words[0])
-    return None
-
-
-_COUNTED = frozenset((*NUMBER_WORDS, "and", "a"))
-
-
-def settle(words) -> tuple[str, ...]:
-    """The words without numbers that were taken back: `timer for ten no fifteen` without `ten
-    no`."""
-    kept: list[str] = []
-    words = tuple(words)
-    for i, word in enumerate(words):
-        takes_back = word == "no" and (i + 1 == len(words) or words[i + 1] in _COUNTED)
-        if takes_back and kept and kept[-1] in NUMBER_WORDS:
-            while kept and kept[-1] in _COUNTED:
-                kept.pop()
-            continue
-        kept.append(word)
-    return tuple(kept)
-
-
 @lru_cache(maxsize=None)
 def expand(template: str) -> tuple[tuple[str, ...], ...]:
     """All token sequences of a template; slots stay as one token such as `{number}`."""
@@ -283,72 +222,14 @@ _SLOT_FIELD = {
 }
 
 
-CORRECTED = 0.06
-"""Share of the numbers before which another one is said by mistake."""
-
-
-def _sample_number(rng, top: int) -> tuple[list[str], int]:
-    words, n = _plain_number(rng, top)
-    if rng.random() < CORRECTED:
-        words = [*_plain_number(rng, top)[0], "no", *words]
-    return words, n
-
-
-def _plain_number(rng, top: int) -> tuple[list[str], int]:
-    n = int(rng.integers(0, min(top, rng.choice([12, 30, 100, 999])) + 1))
-    words = number_words(n)
-    if n > 100 and n % 100 and rng.random() < 0.5:
-        words.insert(2, "and")
-    if 100 <= n < 200 and rng.random() < 0.3:
-        words[0] = "a"
-    return words, n
-
-
-def _sample_duration(rng) -> tuple[list[str], dict]:
-    unit = TIME_UNITS[rng.choice(3, p=[0.5, 0.4, 0.1])]
-    draw = rng.random()
-    if draw < 0.06 and unit != "second":
-        number = 30
-        smaller = "second" if unit == "minute" else "minute"
-        return ["half", "an" if unit == "hour" else "a", unit], {"number": number, "unit": smaller}
-    if draw < 0.18:
-        return ["an" if unit == "hour" else "a", unit], {"number": 1, "unit": unit}
-    if draw < 0.30 and unit != "second":
-        return _two_parts(rng, unit)
-    words, n = _sample_number(rng, 120)
-    if n == 0:
-        words, n = ["ten"], 10
-    singular = n == 1 or rng.random() < 0.15  # "a ten minute timer"
-    return words + [unit if singular else unit + "s"], {"number": n, "unit": unit}
-
-
-SMALLER = {"minute": "second", "hour": "minute"}
-"""Unit of the second part of a duration."""
-
-
-def _two_parts(rng, unit: str) -> tuple[list[str], dict]:
-    """`two minutes and thirty seconds`, `a minute and a half`, `two and a half hours`."""
-    n, draw = int(rng.integers(1, 13)), rng.random()
-    slots = {"number": n, "unit": unit, "number2": 30, "unit2": SMALLER[unit]}
-    if draw < 0.2:
-        one = "an" if unit == "hour" else "a"
-        return [one, unit, "and", "a", "half"], slots | {"number": 1}
-    whole = [*number_words(n), unit + "s" * (n > 1)]
-    if draw < 0.4 and n > 1:
-        return [*number_words(n), "and", "a", "half", unit + "s"], slots
-    part = int(rng.choice([5, 10, 15, 20, 30, 40, 45, 50]))
-    joint = ["and"] if rng.random() < 0.6 else []
-    return [*whole, *joint, *number_words(part), SMALLER[unit] + "s"], slots | {"number2": part}
-
-
 def _fill(token: str, rng, top: int, chosen: dict) -> tuple[list[str], dict]:
     """Words and slot values for one slot token; `chosen` remembers what later slots depend on."""
     kind = token[1:-1]
     if kind in ("number", "number2"):
-        words, n = _sample_number(rng, top)
+        words, n = sample_number(rng, top)
         return words, {kind: n}
     if kind == "duration":
-        return _sample_duration(rng)
+        return sample_duration(rng)
     if kind == "measure":
         chosen["group"] = MEASURES[rng.integers(len(MEASURES))]
         value = chosen["group"][rng.integers(len(chosen["group"]))]
@@ -397,23 +278,18 @@ def sample(rng, intent: str) -> Command:
     return Command(intent, tuple(words), slots, long, safe)
 
 
-_PLAIN = r"(?:(?:a|" + "|".join(NUMBER_WORDS + ("and",)) + r")(?: |$))+?"
-_NUM = f"(?:{_PLAIN}no )?{_PLAIN}"
-"""A number, perhaps with the wrong one said first: `ten no fifteen`."""
-
-
 def _alternatives(values) -> str:
     return "(?:" + "|".join(sorted(values, key=len, reverse=True)) + ") "
 
 
 def _slot_pattern(kind: str) -> str:
     if kind in ("number", "number2"):
-        return f"(?P<{kind}>{_NUM})"
+        return f"(?P<{kind}>{NUMBER})"
     if kind == "duration":
         units = "(?:seconds?|minutes?|hours?) "
-        half = f"(?:an? (?:minute|hour) and a half |{_NUM}and a half {units})"
-        return (f"(?P<duration>{half}|(?:half an? |an? |{_NUM}){units}"
-                f"(?:(?:and )?{_NUM}(?:seconds|minutes) )?)")
+        half = f"(?:an? (?:minute|hour) and a half |{NUMBER}and a half {units})"
+        return (f"(?P<duration>{half}|(?:half an? |an? |{NUMBER}){units}"
+                f"(?:(?:and )?{NUMBER}(?:seconds|minutes) )?)")
     if kind in ("word", "word2"):
         return f"(?P<{kind}>[a-z]+ )"
     if kind in ("measure", "measure2"):
@@ -430,37 +306,6 @@ def _patterns() -> list[tuple[str, re.Pattern]]:
     return out
 
 
-def _parse_duration(words: list[str]) -> dict | None:
-    """Slots of a duration of one part or of two, the second in the next smaller unit."""
-    half = " ".join(words)
-    match = re.fullmatch(r"(?:(an?) (minute|hour) and a half|(.+) and a half (minute|hour)s)", half)
-    if match:
-        unit = match.group(2) or match.group(4)
-        n = 1 if match.group(1) else parse_number(match.group(3).split())
-        return None if n is None else {
-            "number": n, "unit": unit, "number2": 30, "unit2": SMALLER[unit]}
-    inside = [i for i, w in enumerate(words[:-1]) if w.rstrip("s") in SMALLER]
-    if inside:
-        first, rest = words[: inside[0] + 1], words[inside[0] + 1 :]
-        one = _one_part(first)
-        two = _one_part(rest[1:] if rest[0] == "and" else rest)
-        if one is None or two is None or SMALLER.get(one["unit"]) != two["unit"]:
-            return None
-        return {**one, "number2": two["number"], "unit2": two["unit"]}
-    return _one_part(words)
-
-
-def _one_part(words: list[str]) -> dict | None:
-    unit = words[-1].rstrip("s")
-    if words[0] == "half":
-        smaller = {"minute": "second", "hour": "minute"}.get(unit)
-        return {"number": 30, "unit": smaller} if smaller else None
-    if words[0] in ("a", "an") and len(words) == 2:
-        return {"number": 1, "unit": unit} if words[-1] == unit else None  # "a hours" was eight
-    n = parse_number(words[:-1])
-    return None if n is None else {"number": n, "unit": unit}
-
-
 def _parse_groups(groups: dict) -> dict | None:
     slots: dict = {}
     for kind, text in groups.items():
@@ -471,7 +316,7 @@ def _parse_groups(groups: dict) -> dict | None:
                 return None
             slots[kind] = value
         elif kind == "duration":
-            duration = _parse_duration(words)
+            duration = parse_duration(words)
             if duration is None:
                 return None
             slots.update(duration)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon.checks.base import Result, fail, ok
 from daemon.config import Config, ConfigError, load_config
+from daemon.routines.library import library
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Configuration:
     name: str = "config"
 
     def run(self) -> Result:
-        """Validate, then look."""
+        """Validate, then look, then read the wearer's routines."""
         try:
             config = load_config(self.path)
         except ConfigError as error:
@@ -26,6 +27,9 @@ class Configuration:
         for key, named in _named_files(config):
             if not named.exists():
                 return fail(f"{key} = {named}: there is no such file", f"edit {self.path}")
+        _, problems = library(config.routines.folder)
+        if problems:
+            return fail(problems[0], "correct that routine")
         return ok(f"{self.path}" if self.path else "no file, the defaults apply")
 
 
@@ -38,5 +42,6 @@ def _named_files(config: Config) -> list[tuple[str, Path]]:
         "broker.key_file": config.broker.key_file,
         "broker.password_file": config.broker.password_file,
         "background.manuals": config.background.manuals,
+        "routines.folder": config.routines.folder,
     }
     return [(key, path) for key, path in named.items() if path is not None]

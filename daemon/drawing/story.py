@@ -76,7 +76,7 @@ def story(events: Iterable[Event]) -> Story:
 
 
 _MARKED = {"act": BLUE, "duck": GREY, "yield": RED, "mute": RED, "shed": RED, "error": RED,
-           "timer": GREY, "withheld": GREY, "link": GREY}
+           "timer": GREY, "step": VIOLET, "view": GREY, "withheld": GREY, "link": GREY}
 """Kinds shown as a mark, and their colour."""
 
 
@@ -97,6 +97,10 @@ def label(event: Event) -> str:
         return f"{word} {event.data.get('what', '')}".strip()
     if event.kind == "timer":
         return f"timer {event.data.get('change', '')}: {text}".rstrip(": ")
+    if event.kind == "step":
+        return f"step {event.data.get('step', '')} {event.data.get('change', '')}"
+    if event.kind == "view":
+        return f"{text} {event.data.get('change', '')}"
     if event.kind in ("shed", "error", "link"):
         return f"{event.kind}: {text}".rstrip(": ")
     return event.kind

@@ -22,6 +22,7 @@ ROW_NAMES = {"heard": ("heard", TEAL), "say": ("says", ORANGE), "count": ("count
              "delegate": ("asks", BLUE), "answer": ("answer", BLUE), "yield": ("stops", RED),
              "duck": ("ducks", GREY), "error": ("error", RED), "shed": ("dropped", RED),
              "mute": ("mute", RED), "act": ("does", BLUE), "timer": ("timer", GREY),
+             "step": ("step", VIOLET), "view": ("view", GREY), "report": ("report", GREY),
              "withheld": ("withheld", GREY), "link": ("link", GREY), "end": ("end", GREY)}
 """Kinds that get a line, its name and colour."""
 
@@ -146,7 +147,9 @@ def _words(event: Event) -> str:
         return f"{event.data.get('count', '?')} {event.data.get('item') or ''}".rstrip()
     if event.kind == "answer":
         return f"{event.data.get('status', '')}: {event.text or ''}".strip(": ")
-    if event.kind in ("act", "timer", "mute"):
+    if event.kind == "report":
+        return str(event.data.get("path", ""))
+    if event.kind in ("act", "timer", "mute", "step", "view"):
         outcome = event.data.get("outcome")
         return label(event) + (f"   ({outcome})" if outcome not in (None, "done") else "")
     return event.text or ""

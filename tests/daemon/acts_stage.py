@@ -19,6 +19,7 @@ from daemon.ledger import (
     Timer,
 )
 from daemon.session import RECENT_S
+from daemon.routines.library import Library
 from daemon.turn import TURN_S, Act, Addressing, Floor, Slots
 from models import grammar
 
@@ -37,12 +38,13 @@ class Stage:
     """Acts with a ledger, and the session's clock, moved by micro-turns."""
 
     def __init__(self, book: Book = EMPTY, addressing: Addressing = Addressing.OPEN,
-                 **governor) -> None:
-        """`addressing`: OPEN where whom words are meant for is not the subject."""
+                 library: Library | None = None, **governor) -> None:
+        """`addressing`: OPEN where whom words are meant for is not the subject; `library`:
+        routines, None for those shipped."""
         self.now_s = 10.0
         self.ledger = Ledger(self.wall, book=book, addressing=addressing)
         self.governor = Governor(**governor)
-        self.acts = Acts(self.ledger, self.governor, battery=lambda: 83)
+        self.acts = Acts(self.ledger, self.governor, library=library, battery=lambda: 83)
         self._heard: list[tuple[float, str]] = []
 
     def wall(self) -> datetime:

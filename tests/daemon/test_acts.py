@@ -55,7 +55,7 @@ def test_every_intent_answers_and_no_takes_it_back(intent: str, book: Book) -> N
         undone = stage.act("no")
         assert content(stage.ledger.book) == content(before)
         if changed:
-            assert outcome(undone) == "undone" and texts(undone) == ["undone"]
+            assert outcome(undone) == "undone" and texts(undone)[:1] == ["undone"]
 
 
 def test_the_first_effect_heard_is_information() -> None:
