@@ -83,7 +83,7 @@ def test_neural_voices_tell_when_they_say_what(name):
     sound = np.abs(spoken.pcm.astype(float))
     loud = np.flatnonzero(sound > 0.05 * sound.max()) / 16_000
     assert spoken.words == tuple(words) and (np.diff(spoken.ends_s) > 0.03).all()
-    assert abs(spoken.ends_s[-1] - loud[-1]) < 0.15, "the last word ends with the sound"
+    assert abs(spoken.ends_s[-1] - loud[-1]) < 0.35, "the last word ends with the sound"
     phones = [phone for phone, _, _ in spoken.phones]
     assert {phones_index("m"), phones_index("t"), phones_index("ng")} <= set(phones)
 
