@@ -10,8 +10,9 @@ import numpy as np
 
 from daemon.run import Runner
 from models.scenarios import video
-from tools.benchmark import speech_items
+from tools.benchmark import silence
 from tools.benchmark.program import FPS, write_wav
+from tools.benchmark.source import Source
 
 PIECE_S = 60.0
 
@@ -41,7 +42,7 @@ def _film(path: Path, minutes: float) -> None:
 def measure(minutes: float) -> dict:
     """Run `minutes` of talk and motion; step times in ms, memory in MiB at every minute."""
     with tempfile.TemporaryDirectory() as folder:
-        sound = speech_items.silence_item(1).pcm
+        sound = silence.generated(Source(), 1).pcm
         write_wav(Path(folder) / "in.wav", np.resize(sound, int(minutes * 60 * 16_000)))
         _film(Path(folder) / "in.mp4", minutes)
         memory: dict[int, float] = {}

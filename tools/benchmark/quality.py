@@ -1,0 +1,148 @@
+"""`tools/bench quality`: chooses the parts, runs what is left of them, tells what was found."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tools.benchmark import picture, report, runner
+from tools.benchmark.runner import CASCADE, PROGRAM, Part
+from tools.benchmark.source import COLUMNS, SEEN, TUNING_SEEDS, Source
+from tools.benchmark.suites import SUITES
+
+QUICK_S = 240.0
+"""A quick run begins no item after its suite's share of this time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is asked for."""
+
+    suites: tuple[str, ...] = tuple(SUITES)
+    columns: tuple[str, ...] = COLUMNS
+    seed: int = 1
+    quick: bool = False
+    items: int = 0
+    """Items of each part at most; 0 for all."""
+    baseline: bool = True
+    jobs: int = 1
+    weights: Path | None = None
+    fresh: bool = False
+    """Forget what an earlier run found."""
+    out: Path = runner.OUT
+
+    def parts(self, suite: str) -> list[Part]:
+        """The suite's columns, each by tagalong and by the cascade beside it. Tuning has no
+        column of what training saw."""
+        spec, found = SUITES[suite], []
+        columns = (spec.quick_column,) if self.quick else spec.columns
+        for column in columns:
+            if column not in self.columns or column == SEEN and self.seed >= TUNING_SEEDS:
+                continue
+            source = Source(column, self.seed)
+            found.append(Part(suite, source, PROGRAM, self.weights))
+            if self.baseline and spec.baseline:
+                found.append(Part(suite, source, CASCADE))
+        return found
+
+    def count(self, part: Part) -> int:
+        """Items of a part."""
+        spec = SUITES[part.suite]
+        whole = spec.size(part.source)
+        asked = self.items or (spec.quick if self.quick else whole)
+        return min(asked, whole)
+
+
+def quality(plan: Plan) -> dict:
+    """Runs a plan; {suite: {column: {"items": n, figure: value}}}. Pictures lie in `plan.out`."""
+    figures: dict[str, dict] = {}
+    began_s = time.monotonic()
+    for number, suite in enumerate(plan.suites):
+        share = QUICK_S * (number + 1) / len(plan.suites)
+        until_s = began_s + share if plan.quick else float("inf")
+        _run(plan, suite, until_s)
+        figures[suite] = _figures(plan, suite)
+        report.show(suite, figures[suite])
+        picture.draw(SUITES[suite].title, figures[suite], plan.out / f"{suite}.png")
+    runner.close()
+    return figures
+
+
+def _figures(plan: Plan, suite: str) -> dict:
+    """Figures of all columns in which anything was found."""
+    found = {}
+    for part in plan.parts(suite):
+        rows = runner.rows(part, plan.count(part), plan.out)
+        if rows:
+            found[part.column] = {"items": len(rows),
+                                  **SUITES[suite].summary([r["finding"] for r in rows])}
+            programs = sorted({r["program"] for r in rows})
+            if len(programs) > 1:
+                found[part.column]["found by several programs"] = ", ".join(programs)
+    return found
+
+
+def _run(plan: Plan, suite: str, until_s: float) -> None:
+    """All that is left of a suite."""
+    bars = (TextColumn("{task.description:34}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn())
+    with Progress(*bars) as progress:
+        for part in plan.parts(suite):
+            if plan.fresh:
+                part.path(plan.out).unlink(missing_ok=True)
+            count = plan.count(part)
+            numbers = list(runner.left(part, count, plan.out))
+            task = progress.add_task(f"{suite}, {part.column}", total=count,
+                                     completed=count - len(numbers))
+            for number, finding in _found(plan.jobs, part, numbers, until_s):
+                runner.add(part, number, finding, plan.out)
+                progress.advance(task)
+
+
+def _found(jobs: int, part: Part, numbers: list[int],
+           until_s: float) -> Iterator[tuple[int, dict]]:
+    """(number, finding) as they come; in this process with one job."""
+    if jobs == 1:
+        for number in numbers:
+            if time.monotonic() < until_s:
+                yield number, runner.run_item(part, number)
+        return
+    spawn = multiprocessing.get_context("spawn")  # the synthesisers do not survive a fork
+    with ProcessPoolExecutor(min(jobs, max(len(numbers), 1)), spawn) as pool:
+        waiting = {pool.submit(runner.run_item, part, number): number for number in numbers}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+            if time.monotonic() >= until_s:
+                pool.shutdown(cancel_futures=True)
+                return
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this one")
+    parser.add_argument("--column", action="append", choices=COLUMNS, help="only this one")
+    parser.add_argument("--quick", action="store_true",
+                        help="a few items of one column each, in four minutes")
+    parser.add_argument("--items", type=int, default=0, help="items of each column at most")
+    parser.add_argument("--seed", type=int, default=1,
+                        help=f"fresh items; from {TUNING_SEEDS} on items for tuning, of other "
+                             "voices, sentences and clips")
+    parser.add_argument("--baseline", action=argparse.BooleanOptionalAction, default=True,
+                        help="the cascade beside it")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once")
+    parser.add_argument("--weights", type=Path, help="another exported step than the bundled one")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run found")
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan of a command line."""
+    return Plan(tuple(options.suite or SUITES), tuple(options.column or COLUMNS), options.seed,
+                options.quick, options.items, options.baseline, options.jobs, options.weights,
+                options.fresh)
