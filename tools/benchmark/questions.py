@@ -53,7 +53,7 @@ def judge(item: Item, result: Result) -> dict:
     """Whether the answer names the right section; naming another is confident and wrong."""
     wanted = item.truth["section"].lower()
     finals = [e for e in result.events if e["kind"] == "answer" and e.get("status") == "final"]
-    source = " ".join(str(e.get("source") or "") for e in finals).lower()
+    source = score.sources(result.events)
     said = " ".join(e.get("text") or "" for e in finals).lower()
     right = bool(wanted) and (wanted in source or f"section {wanted}" in said)
     confident = bool(source.strip()) and not right

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import numpy as np
 
@@ -100,9 +101,29 @@ def number_in(text: str) -> int | None:
     return grammar.parse_number(words)
 
 
+def plain(text: str) -> str:
+    """Lower case, without signs and accents: the same words compare equal."""
+    letters = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss"))
+    return " ".join(re.sub(r"[^a-z0-9 ]", "", letters).split())
+
+
 def spoken(events: list[dict]) -> list[tuple[float, str]]:
     """(start in s, words) of every sentence as it was played, in the order of their sounding;
     lower case, without signs."""
-    found = [(e["start_s"], re.sub(r"[^a-z0-9 ]", "", (e.get("text") or "").lower()).strip())
-             for e in events if e["kind"] == "spoken" and e["end_s"] > e["start_s"]]
+    found = [(e["start_s"], plain(e.get("text") or "")) for e in events
+             if e["kind"] == "spoken" and e["end_s"] > e["start_s"]]
     return sorted(found)
+
+
+def begun(events: list[dict], cause: str) -> list[float]:
+    """When the sentences of a cause (`act:louder`, `answer:` for any answer) were first heard."""
+    numbers = {e["utterance"] for e in events
+               if e["kind"] == "say" and e.get("cause", "").startswith(cause)}
+    return sorted(e["start_s"] for e in events if e["kind"] == "spoken"
+                  and e["utterance"] in numbers and e["end_s"] > e["start_s"])
+
+
+def sources(events: list[dict]) -> str:
+    """Where the answers were found, lower case."""
+    return " ".join(str(e.get("source") or "") for e in events
+                    if e["kind"] == "answer" and e.get("status") == "final").lower()

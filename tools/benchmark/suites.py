@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from tools.benchmark import commands, nothing, overlap, questions, reps, silence, timespeak, words
+from tools.benchmark import (
+    commands,
+    cues,
+    nothing,
+    overlap,
+    present,
+    questions,
+    reps,
+    silence,
+    timespeak,
+    tool_use,
+    words,
+)
 from tools.benchmark.suite import Suite
 
 SUITES: dict[str, Suite] = {
     "commands": commands.SUITE, "overlap": overlap.SUITE, "reps": reps.REPS,
     "reps_quva": reps.QUVA, "own_reps": reps.OWN, "nothing": nothing.SUITE, "words": words.SUITE,
-    "questions": questions.SUITE, "timespeak": timespeak.SUITE, "silence": silence.SUITE,
+    "questions": questions.SUITE, "tools": tool_use.SUITE, "timespeak": timespeak.SUITE,
+    "cues": cues.SUITE, "present": present.SUITE, "silence": silence.SUITE,
 }
