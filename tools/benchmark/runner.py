@@ -69,8 +69,8 @@ def key_of(part: Part) -> str:
 
 @lru_cache(maxsize=None)
 def _needed(*modules: str) -> tuple[Path, ...]:
-    """Files of this package that the modules import, directly or not, and what lies beside
-    them as data."""
+    """Files of this package that the modules import, directly or not, and the data that these
+    name."""
     folder, found, left = Path(__file__).parent, set(), list(modules)
     while left:
         path = folder / f"{left.pop()}.py"
@@ -78,7 +78,7 @@ def _needed(*modules: str) -> tuple[Path, ...]:
             continue
         found.add(path)
         left += _imported(path)
-    data = {p.with_suffix(".toml") for p in found if p.with_suffix(".toml").exists()}
+    data = {p for p in folder.glob("*.toml") if any(p.name in f.read_text() for f in found)}
     return tuple(sorted(found | data))
 
 

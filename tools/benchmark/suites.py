@@ -5,6 +5,8 @@ from __future__ import annotations
 from tools.benchmark import (
     commands,
     cues,
+    interpret,
+    localise,
     nothing,
     overlap,
     present,
@@ -13,6 +15,7 @@ from tools.benchmark import (
     silence,
     timespeak,
     tool_use,
+    visual_cue,
     words,
 )
 from tools.benchmark.suite import Suite
@@ -21,5 +24,6 @@ SUITES: dict[str, Suite] = {
     "commands": commands.SUITE, "overlap": overlap.SUITE, "reps": reps.REPS,
     "reps_quva": reps.QUVA, "own_reps": reps.OWN, "nothing": nothing.SUITE, "words": words.SUITE,
     "questions": questions.SUITE, "tools": tool_use.SUITE, "timespeak": timespeak.SUITE,
-    "cues": cues.SUITE, "present": present.SUITE, "silence": silence.SUITE,
+    "cues": cues.SUITE, "present": present.SUITE, "localise": localise.SUITE,
+    "visual_cue": visual_cue.SUITE, "interpret": interpret.SUITE, "silence": silence.SUITE,
 }
