@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -90,35 +91,52 @@ def _figures(plan: Plan, suite: str) -> dict:
 
 
 def _run(plan: Plan, suite: str, until_s: float) -> None:
-    """All that is left of a suite."""
+    """All that is left of a suite, column by column, a bar for each system."""
     bars = (TextColumn("{task.description:34}"), BarColumn(), MofNCompleteColumn(),
             TimeRemainingColumn())
     with Progress(*bars) as progress:
-        for part in plan.parts(suite):
-            if plan.fresh:
-                part.path(plan.out).unlink(missing_ok=True)
-            count = plan.count(part)
-            numbers = list(runner.left(part, count, plan.out))
-            task = progress.add_task(f"{suite}, {part.column}", total=count,
-                                     completed=count - len(numbers))
-            for number, finding in _found(plan.jobs, part, numbers, until_s):
-                runner.add(part, number, finding, plan.out)
-                progress.advance(task)
+        for _, column in groupby(plan.parts(suite), lambda part: part.source):
+            parts = tuple(column)
+            tasks = {part: progress.add_task(f"{suite}, {part.column}") for part in parts}
+            todo = _todo(plan, parts)
+            count = plan.count(parts[0])
+            for part, task in tasks.items():
+                open_ = sum(part in some for some, _ in todo)
+                progress.update(task, total=count, completed=count - open_)
+            for some, number, findings in _found(plan.jobs, todo, until_s):
+                for part, finding in zip(some, findings):
+                    runner.add(part, number, finding, plan.out)
+                    progress.advance(tasks[part])
 
 
-def _found(jobs: int, part: Part, numbers: list[int],
-           until_s: float) -> Iterator[tuple[int, dict]]:
-    """(number, finding) as they come; in this process with one job."""
+Todo = list[tuple[tuple[Part, ...], int]]
+"""(parts that have not run it, number) of items."""
+
+
+def _todo(plan: Plan, parts: tuple[Part, ...]) -> Todo:
+    """What is left of a column."""
+    count = plan.count(parts[0])
+    if plan.fresh:
+        for part in parts:
+            part.path(plan.out).unlink(missing_ok=True)
+    open_ = {part: set(runner.left(part, count, plan.out)) for part in parts}
+    found = [(tuple(p for p in parts if n in open_[p]), n) for n in range(count)]
+    return [(some, n) for some, n in found if some]
+
+
+def _found(jobs: int, todo: Todo,
+           until_s: float) -> Iterator[tuple[tuple[Part, ...], int, list[dict]]]:
+    """(parts, number, findings) as they come; in this process with one job."""
     if jobs == 1:
-        for number in numbers:
+        for parts, number in todo:
             if time.monotonic() < until_s:
-                yield number, runner.run_item(part, number)
+                yield parts, number, runner.run_item(parts, number)
         return
     spawn = multiprocessing.get_context("spawn")  # the synthesisers do not survive a fork
-    with ProcessPoolExecutor(min(jobs, max(len(numbers), 1)), spawn) as pool:
-        waiting = {pool.submit(runner.run_item, part, number): number for number in numbers}
+    with ProcessPoolExecutor(min(jobs, max(len(todo), 1)), spawn) as pool:
+        waiting = {pool.submit(runner.run_item, parts, n): (parts, n) for parts, n in todo}
         for done in as_completed(waiting):
-            yield waiting[done], done.result()
+            yield *waiting[done], done.result()
             if time.monotonic() >= until_s:
                 pool.shutdown(cancel_futures=True)
                 return

@@ -159,11 +159,13 @@ def close() -> None:
     _open.clear()
 
 
-def run_item(part: Part, number: int) -> dict:
-    """Make an item, run a system on it, judge what came out. Also runs in a child process."""
-    suite = SUITES[part.suite]
-    item = suite.make(part.source, number)
-    return suite.score(item, _system(part).run(item))
+def run_item(parts: tuple[Part, ...], number: int) -> list[dict]:
+    """Make an item, run each part's system on it, judge what came out. Also runs in a child
+    process. The parts differ in their system only: all hear the very same sound, which espeak-ng
+    does not make twice (its voices flutter)."""
+    suite = SUITES[parts[0].suite]
+    item = suite.make(parts[0].source, number)
+    return [suite.score(item, _system(part).run(item)) for part in parts]
 
 
 def left(part: Part, count: int, out: Path) -> Iterator[int]:
