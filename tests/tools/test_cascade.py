@@ -1,4 +1,4 @@
-"""The baseline: its grammar is tagalong's, it is deaf while it speaks, and it does what it hears."""
+"""The baseline: its grammar is tagalong's, it is deaf while it speaks, it does what it hears."""
 
 from __future__ import annotations
 

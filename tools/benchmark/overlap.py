@@ -68,7 +68,8 @@ def recorded_sound(source: Source, rng, kind: str) -> tuple[np.ndarray, list[str
     first = int(onset_s(pcm) * RATE)
     length = NOISE_S if kind == "cough" else TALK_S
     words = [row["label"]] if kind in RECORDED else []
-    return levelled(pcm[first:][: int(length * RATE)], -28 if kind == "side_talk" else -22), words, 0.0
+    level_db = -28 if kind == "side_talk" else -22
+    return levelled(pcm[first:][: int(length * RATE)], level_db), words, 0.0
 
 
 def judge(item: Item, result: Result) -> dict:

@@ -1,8 +1,8 @@
 """Runs suites item by item and keeps what was found, so that a stopped run goes on.
 
-Findings lie in `out/bench/SUITE-COLUMN-SYSTEM-SEED.jsonl`, one line an item. A finding is used again
-as long as its key is the same: a hash of the weights and of the code that makes and judges the
-items. The daemon is left out of the key, or every edit of it would cost hours; a second hash tells
+Findings lie in `out/bench/SUITE-COLUMN-SYSTEM-SEED.jsonl`, one line an item. A finding is used
+again as long as its key is the same: a hash of the weights and of the code that makes and judges
+the items. The daemon is left out of the key, or every edit of it would cost hours; a second hash tells
 which program found what, and a mixture is reported.
 """
 
@@ -88,7 +88,7 @@ def _imported(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "tools.benchmark":
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tools.benchmark."):
+        elif isinstance(node, ast.ImportFrom) and "tools.benchmark." in (node.module or ""):
             found.append(node.module.rpartition(".")[2])
     return found
 

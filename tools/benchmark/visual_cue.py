@@ -29,8 +29,9 @@ REAL_KINDS = ("again", "gauge")
 REQUEST = {"comes_in": "tell me when someone comes in",
            "needle": "tell me when the needle passes the mark",
            "gauge": "tell me when the needle moves", "again": "remember this view"}
-WORDS = {"comes_in": {"someone", "somebody", "in", "person"}, "needle": {"mark", "needle", "passed"},
-         "gauge": {"needle", "moved", "moves"}, "again": {"again", "view", "same", "there"}}
+WORDS = {"comes_in": {"someone", "somebody", "in", "person"},
+         "needle": {"mark", "needle", "passed"}, "gauge": {"needle", "moved", "moves"},
+         "again": {"again", "view", "same", "there"}}
 """One of these must be among what is said."""
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from models.scenarios import motion, things
 from models.scenarios.figures import EXERCISES, Layer, Part, person
-from models.scenarios.motion import fixed_camera
 from models.scenarios.scene import Scene, drawn_backdrop, light, render
 from models.scenarios.stills import Stills
 from tools.benchmark.program import FPS
