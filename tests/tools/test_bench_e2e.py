@@ -29,14 +29,14 @@ def _runs(part: Part) -> None:
     suite = SUITES[part.suite]
     if not suite.size(part.source):
         pytest.skip(f"no recordings for {part.suite}")
-    finding = json.loads(json.dumps(runner.run_item(part, 0)))
+    finding = json.loads(json.dumps(runner.run_item((part,), 0)[0]))
     figures = suite.summary([finding])
     assert figures and json.dumps(figures)
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_an_item_of_every_suite_runs_through_the_program(name):
-    """Budget: 90 s all together on a free core: about 3 s an item, 7 s with the background, 35 s
+    """Budget: 90 s all together on a free core: some 3 s an item, 7 s with the background, 35 s
     for the five minutes of `silence`."""
     _runs(Part(name, Source(SUITES[name].quick_column), PROGRAM))
 

@@ -49,7 +49,7 @@ class Plan:
                 continue
             source = Source(column, self.seed)
             found.append(Part(suite, source, PROGRAM, self.weights))
-            if self.baseline and spec.baseline:
+            if self.baseline and spec.baseline and not (self.quick and spec.long):
                 found.append(Part(suite, source, CASCADE))
         return found
 
@@ -133,7 +133,7 @@ def _found(jobs: int, todo: Todo,
                 yield parts, number, runner.run_item(parts, number)
         return
     spawn = multiprocessing.get_context("spawn")  # the synthesisers do not survive a fork
-    with ProcessPoolExecutor(min(jobs, max(len(todo), 1)), spawn) as pool:
+    with ProcessPoolExecutor(min(jobs, max(len(todo), 1)), spawn, runner.close_at_exit) as pool:
         waiting = {pool.submit(runner.run_item, parts, n): (parts, n) for parts, n in todo}
         for done in as_completed(waiting):
             yield *waiting[done], done.result()

@@ -2,8 +2,8 @@
 
 Findings lie in `out/bench/SUITE-COLUMN-SYSTEM-SEED.jsonl`, one line an item. A finding is used
 again as long as its key is the same: a hash of the weights and of the code that makes and judges
-the items. The daemon is left out of the key, or every edit of it would cost hours; a second hash tells
-which program found what, and a mixture is reported.
+the items. The daemon is left out of the key, or every edit of it would cost hours; a second hash
+tells which program found what, and a mixture is reported.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import BinaryIO
 
@@ -157,6 +158,11 @@ def close() -> None:
     for system in _open.values():
         system.close()
     _open.clear()
+
+
+def close_at_exit() -> None:
+    """A child process gives back what it holds when it ends."""
+    Finalize(None, close, exitpriority=1)
 
 
 def run_item(parts: tuple[Part, ...], number: int) -> list[dict]:

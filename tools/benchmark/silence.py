@@ -99,4 +99,4 @@ def summary(rows: list[dict]) -> dict:
 
 
 SUITE = Suite("Silence: talk and noise not meant for it", make, size, judge, summary, quick=1,
-              columns=COLUMNS)
+              columns=COLUMNS, long=True)

@@ -31,7 +31,10 @@ class Suite:
     broker: bool = False
     """Needs the background."""
     baseline: bool = True
-    """The cascade runs beside it."""
+    """The cascade runs beside it; not where only pictures tell anything, or there is nothing to
+    be done."""
+    long: bool = False
+    """Its items are minutes long: a quick run does without the cascade."""
 
     @property
     def quick_column(self) -> str:
