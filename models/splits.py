@@ -22,3 +22,11 @@ def held_out_quarter(kind: str, names) -> frozenset[str]:
     `held_out` could keep none of them."""
     ranked = sorted(set(names), key=lambda n: hashlib.sha256(f"{kind}/{n}".encode()).digest())
     return frozenset(ranked[: -(-len(ranked) // 4)])
+
+
+def tuning_quarter(kind: str, names) -> frozenset[str]:
+    """Of held-out names the quarter (rounded down) with the smallest hashes: settings may be tried
+    on these, and nothing reported is ever made of them."""
+    ranked = sorted(set(names),
+                    key=lambda n: hashlib.sha256(f"tuning/{kind}/{n}".encode()).digest())
+    return frozenset(ranked[: len(ranked) // 4])

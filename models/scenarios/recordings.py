@@ -49,10 +49,15 @@ def speech_end_s(pcm: np.ndarray) -> float:
     return float((np.flatnonzero(power > power.max() - 25)[-1] + 1) * 0.02)
 
 
+def labels(name: str) -> list[dict]:
+    """Rows of the set's labels.csv."""
+    with open(DATA / name / "labels.csv", newline="") as f:
+        return list(csv.DictReader(f))
+
+
 def rows(name: str, trained: bool) -> list[dict]:
     """Rows of the set's labels.csv on one side of the speaker split."""
-    with open(DATA / name / "labels.csv", newline="") as f:
-        found = list(csv.DictReader(f))
+    found = labels(name)
     column = SPEAKER_COLUMN[name]
     held = held_out_quarter(name, [r[column] for r in found if r[column]])
     return [r for r in found if (r[column] not in held) == trained]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from models.scenarios import talk, voices
-from tools.benchmark.speech_items import RATE, levelled, mix
+from tools.benchmark.items import RATE, levelled, mix
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -18,7 +18,7 @@ from daemon.run import Runner
 from models.scenarios import voices
 from tests.virtual_glasses import ALSA_CONFIG, VirtualGlasses, missing
 from tools.benchmark import score
-from tools.benchmark.speech_items import RATE, levelled
+from tools.benchmark.items import RATE, levelled
 
 COMMANDS = ("what is the date", "louder", "softer", "battery level", "start a stopwatch",
             "how long so far", "stop the stopwatch", "read back my readings", "what can you do",

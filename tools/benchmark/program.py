@@ -20,9 +20,8 @@ from daemon.ledger import Ledger, LedgerStore
 from daemon.run import Runner
 from daemon.senses.audio_files import read_audio
 from daemon.turn import Act, Slots
-from tools.benchmark.speech_items import Item
+from tools.benchmark.items import RATE, Item
 
-RATE = 16_000
 FPS = 10
 TASKS = {
     "count_reps": Act("count_reps", Slots(item="squats")),
@@ -52,10 +51,8 @@ class Program:
         self._room = self._folder / "room.wav"
         write_wav(self._room, room_response())
 
-    def __enter__(self) -> Program:
-        return self
-
-    def __exit__(self, *_) -> None:
+    def close(self) -> None:
+        """Forget the files of the last item."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, item: Item) -> Result:
@@ -69,7 +66,7 @@ class Program:
             camera = folder / "in.mkv"
             write_lossless(camera, item.frames)
         if item.task or item.truth.get("readings"):
-            _begin_with(folder / "state", item)
+            _store(folder / "state", begun(item))
         heard: list[dict] = []
         done = self._runner.run_files(
             folder / "in.wav", camera, folder / "out.wav", broker=self._broker,
@@ -78,7 +75,7 @@ class Program:
         return Result(heard, read_audio(folder / "out.wav"), 0.1, done.health)
 
 
-def _begin_with(state: Path, item: Item) -> None:
+def begun(item: Item) -> Ledger:
     """A ledger as an earlier part of the session would have left it."""
     ledger = Ledger()
     acts = Acts(ledger, Governor())
@@ -86,6 +83,10 @@ def _begin_with(state: Path, item: Item) -> None:
         acts.apply(TASKS[item.task], (), 0.0)
     for number, thing in enumerate(item.truth.get("readings", ())):
         acts.apply(Act("reading", Slots(number=100 + 7 * number, item=thing)), (), 0.0)
+    return ledger
+
+
+def _store(state: Path, ledger: Ledger) -> None:
     store = LedgerStore(state / "ledger-files.sqlite")
     store.save(ledger.snapshot())
     store.close()

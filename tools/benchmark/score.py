@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import numpy as np
+
+from models import grammar
 
 RATE = 16_000
 
@@ -78,3 +83,47 @@ def within_one(spoken: list[tuple[float, int]], ends: list[float]) -> tuple[int,
     numbers = [n for t, n in spoken if t >= after]
     last = numbers[-1] if numbers else (spoken[-1][1] if spoken and len(ends) < 2 else 0)
     return last, abs(last - len(ends)) <= 1
+
+
+def interval(hits: list[bool], draws: int = 2000) -> str | None:
+    """95 % bootstrap interval of a share, percent; None of nothing. Always the same draws."""
+    if not hits:
+        return None
+    rng = np.random.default_rng(0)
+    shares = np.array(hits, float)[rng.integers(0, len(hits), (draws, len(hits)))].mean(1)
+    low, high = 100 * np.percentile(shares, [2.5, 97.5])
+    return f"{low:.0f} to {high:.0f}"
+
+
+def number_in(text: str) -> int | None:
+    """The number that a sentence is, but for a "done" after it; None for any other sentence."""
+    words = re.sub(r"[^a-z ]", "", text.lower()).replace(" done", "").split()
+    return grammar.parse_number(words)
+
+
+def plain(text: str) -> str:
+    """Lower case, without signs and accents: the same words compare equal."""
+    letters = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss"))
+    return " ".join(re.sub(r"[^a-z0-9 ]", "", letters).split())
+
+
+def spoken(events: list[dict]) -> list[tuple[float, str]]:
+    """(start in s, words) of every sentence as it was played, in the order of their sounding;
+    lower case, without signs."""
+    found = [(e["start_s"], plain(e.get("text") or "")) for e in events
+             if e["kind"] == "spoken" and e["end_s"] > e["start_s"]]
+    return sorted(found)
+
+
+def begun(events: list[dict], cause: str) -> list[float]:
+    """When the sentences of a cause (`act:louder`, `answer:` for any answer) were first heard."""
+    numbers = {e["utterance"] for e in events
+               if e["kind"] == "say" and e.get("cause", "").startswith(cause)}
+    return sorted(e["start_s"] for e in events if e["kind"] == "spoken"
+                  and e["utterance"] in numbers and e["end_s"] > e["start_s"])
+
+
+def sources(events: list[dict]) -> str:
+    """Where the answers were found, lower case."""
+    return " ".join(str(e.get("source") or "") for e in events
+                    if e["kind"] == "answer" and e.get("status") == "final").lower()

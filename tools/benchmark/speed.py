@@ -19,10 +19,10 @@ from daemon.events import to_line
 from daemon.run import Runner
 from daemon.senses.audio_files import read_audio
 from models.scenarios import video
-from tools.benchmark import speech_items
+from tools.benchmark import commands, silence
+from tools.benchmark.items import Item
 from tools.benchmark.program import FPS, Result, write_wav
-from tools.benchmark.speech_items import Item
-from tools.benchmark.suites import SUITES
+from tools.benchmark.source import Source
 
 RATE = 16_000
 PIECE_S = 60.0
@@ -69,10 +69,10 @@ def _film(path: Path, minutes: float) -> None:
 def _block() -> list[Item]:
     """Passing commands of about ten minutes, of the reported items."""
     items: list[Item] = []
-    seconds, seed = 0.0, 100_000
+    seconds, number = 0.0, 0
     while seconds < BLOCK_S:
-        item = speech_items.command_item(seed)
-        seed += 1
+        item = commands.make(Source(), number)
+        number += 1
         if item.truth["intent"] in PASSING:
             items.append(item)
             seconds += len(item.pcm) / RATE
@@ -82,7 +82,7 @@ def _block() -> list[Item]:
 def _sound(minutes: float) -> tuple[np.ndarray, list[Asked], list[Asked]]:
     """Sound of the session, and the commands of its first and of its last block."""
     total = int(minutes * 60 * RATE)
-    pcm = np.resize(speech_items.silence_item(1).pcm, total)
+    pcm = np.resize(silence.generated(Source(), 1).pcm, total)
     if minutes * 60 < 2 * BLOCK_S:
         return pcm, [], []
     blocks = []
@@ -98,15 +98,15 @@ def _sound(minutes: float) -> tuple[np.ndarray, list[Asked], list[Asked]]:
 
 def _understood(asked: list[Asked], events: list[dict], own: np.ndarray) -> dict:
     """Figures of the suite of commands over one block."""
-    suite, found = SUITES["commands"], []
+    found = []
     for one in asked:
         seconds = len(one.item.pcm) / RATE
         mine = [{**e, "t_s": e["t_s"] - one.at_s} for e in events
                 if one.at_s < e["t_s"] <= one.at_s + seconds]
         first = int(one.at_s * RATE)
         part = own[first : first + len(one.item.pcm)]
-        found.append(suite.score(one.item, Result(mine, part, 0.1, {})))
-    return {"items": len(found), **suite.summary(found)}
+        found.append(commands.judge(one.item, Result(mine, part, 0.1, {})))
+    return {"items": len(found), **commands.summary(found)}
 
 
 def measure(minutes: float, weights: Path | None = None, pictures: bool = True) -> dict:
