@@ -365,7 +365,8 @@ class Acts:
         act, missing = verdict.act, verdict.missing
         self._wanted = Wanted(act, missing, verdict.words, now_s)
         say = Say(ask_for(act, missing), cause=f"act:{act.name}")
-        return [act_note(act, "asked", f"no {' and no '.join(missing)}"),
+        reason = f"no {' and no '.join(missing)}" if missing else verdict.reason
+        return [act_note(act, "asked", reason),
                 *self._out([say], verdict.words, now_s)]
 
     def _drop_questions(self) -> None:

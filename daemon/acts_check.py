@@ -17,12 +17,14 @@ from daemon.ledger import Ledger
 from daemon.turn import Act, Addressing, Slots
 from models import grammar
 
-WHOLE_THRESHOLD = 0.1
+WHOLE_THRESHOLD = 0.2
 """Least confidence where network and words agree on a whole command."""
 SURE = 0.9
 """From here on the network is not simply overruled by the words of another command."""
 SURE_SLOTS = 0.5
-"""The same for the values of one command: below it the network has guessed them."""
+"""From here on its values choose between several commands that the words could be."""
+GUESSED = 0.3
+"""Below it the network has guessed the values, and the words alone count."""
 TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
@@ -50,6 +52,13 @@ ALSO_IN = {"stop_count": frozenset(("routine",))}
 SECOND_PART = ("number2", "unit2")
 """Of a duration; most have none."""
 """Slots that an intent can do without."""
+QUESTION = frozenset((
+    "what", "how", "why", "which", "when", "where", "who", "is", "are", "can", "could", "do",
+    "does", "did", "should", "may", "will", "tell", "explain", "find", "look",
+))
+"""Words that a question or a request for a fact begins with."""
+_EITHER = frozenset(("the", "that", "a", "an", "i", "we", "you", "it", "no", "yes", "read"))
+"""Words that a command may begin with and anything else as well."""
 _MEASURES = tuple(chain.from_iterable(grammar.MEASURES))
 _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "number": (("number", None),), "number2": (("number2", None),),
@@ -225,7 +234,7 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
             reason = f"the network took it for {act.name}"
     else:
         meant, reason = _merge(act, slots)
-        if act.confidence < SURE_SLOTS:
+        if act.confidence < GUESSED:
             meant, reason = replace(act, slots=Slots(**slots)), ""
         if act.confidence < WHOLE_THRESHOLD:
             reason = f"confidence {act.confidence:.2f}"
@@ -268,10 +277,20 @@ def _decide(act: Act, reason: str) -> Verdict:
 
 
 def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:
-    """An open question, or the name alone."""
+    """An open question, or the name alone. A command of which too much was misheard is no question:
+    the background could only say that it did not understand it either."""
     if act.confidence < threshold:
         return Verdict(Decision.IGNORE, act, f"confidence {act.confidence:.2f}", words=words)
+    if act.name == grammar.ASK and words and words[0] in _command_beginnings():
+        return Verdict(Decision.MISSING, act, "sounds like a command", words=words)
     return Verdict(Decision.DO, act, words=words)
+
+
+@cache
+def _command_beginnings() -> frozenset[str]:
+    """Words with which commands begin and questions do not."""
+    first = {line[0] for line in grammar.sequences()} | set(grammar.NUMBER_WORDS)
+    return frozenset(w for w in first if w[0] != "{" and w not in QUESTION | _EITHER)
 
 
 def convertible(act: Act) -> bool:

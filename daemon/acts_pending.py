@@ -87,7 +87,9 @@ class Held:
 
 
 def ask_for(act: Act, missing: tuple[str, ...]) -> str:
-    """The question for a missing value."""
+    """The question for a missing value, or for all that was said."""
+    if act.name == grammar.ASK:
+        return phrases.SORRY
     fields = allowed(act.name)
     if fields.get("unit") == grammar.TIME_UNITS and {"number", "unit"} & set(missing):
         return phrases.FOR_HOW_LONG

@@ -8,7 +8,7 @@ background. Anything else stays silence: it was perhaps said about tagalong, not
 from __future__ import annotations
 
 from daemon import acts_hold
-from daemon.acts_check import NAME
+from daemon.acts_check import NAME, QUESTION
 from daemon.turn import Act, Slots
 from models import grammar
 
@@ -17,11 +17,6 @@ PATIENCE_S = 1.4
 LEAST_WORDS = 3
 """Fewer words are too easily misheard to be anything plainly."""
 MOST_WORDS = 30
-QUESTION = frozenset((
-    "what", "how", "why", "which", "when", "where", "who", "is", "are", "can", "could", "do",
-    "does", "did", "should", "may", "will", "tell", "explain", "find", "look",
-))
-"""Words that a question or a request for a fact begins with."""
 
 
 class Unanswered:

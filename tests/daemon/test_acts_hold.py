@@ -118,7 +118,9 @@ def test_a_question_waits_where_the_words_begin_a_command() -> None:
     effects = stage.hears("the date")
     assert act_notes(effects) == [("date", "done")]
     assert stage.act("ask", words("tagalong let do forty six")) == []
-    assert [e for _, e in stage.turns(6) if isinstance(e, fx.Delegate)]
+    after = [e for _, e in stage.turns(6)]
+    assert texts(after) == ["sorry?"], "a command that was misheard is no question"
+    assert not [e for e in after if isinstance(e, fx.Delegate)]
 
 
 def test_a_question_that_is_none_of_the_commands_goes_at_once() -> None:
@@ -163,7 +165,7 @@ def test_stopping_never_waits() -> None:
 # -- near misses -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name, slots, text, confidence, wanted", [
-    ("log_set", {"number": 7, "item": "reps"}, "log log seventy eight reps", 0.32,
+    ("log_set", {"number": 7, "item": "reps"}, "log log seventy eight reps", 0.28,
      ("log_set", "done")),
     ("log_set", {"number": 7, "item": "reps"}, "log log seventy eight reps", 0.6,
      ("log_set", "asked")),
@@ -180,7 +182,7 @@ def test_stopping_never_waits() -> None:
     ("calculate", {"number": 77}, "take one hundred seven seconds break", 0.3, ("rest", "asked")),
     ("ask", {}, "what are doing", 0.9, ("status", "done")),
     ("ask", {}, "how is the weather", 0.9, ("ask", "done")),
-    ("history", {"item": "burpees"}, "how many curls today", 0.4, ("history", "done")),
+    ("history", {"item": "burpees"}, "how many curls today", 0.25, ("history", "done")),
     ("history", {"item": "burpees"}, "how many curls today", 0.6, ("history", "asked")),
     ("unmute_camera", {}, "mute the camera", 0.92, ("mute_camera", "asked")),
     ("unmute_camera", {}, "mute the camera", 0.6, ("mute_camera", "done")),

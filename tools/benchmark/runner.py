@@ -61,7 +61,9 @@ def key_of(part: Part) -> str:
     """What a finding depends on: weights (the cascade has none), and the suite's code."""
     digest = hashlib.sha256()
     if part.system == PROGRAM:
-        digest.update((part.weights or WEIGHTS).with_suffix(".bin").read_bytes())
+        step = part.weights or WEIGHTS
+        digest.update(step.with_suffix(".bin").read_bytes())
+        digest.update(step.with_suffix(".json").read_bytes())  # biases and switches
     suite = SUITES[part.suite].score.__module__.rpartition(".")[2]
     for path in _needed(suite, SYSTEM_MODULE[part.system]):
         digest.update(path.read_bytes())
