@@ -14,7 +14,7 @@ import numpy as np
 
 from daemon.engines import open_engine
 from daemon.engines.base import Engine, StepInputs, StepOutputs
-from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task
+from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task, VoiceState
 from kernels.dmel_ref import MELS, Dmel
 from kernels.patches_ref import patches
 from kernels.similarity_ref import Similarity
@@ -76,7 +76,7 @@ class InteractionModel:
         """
         rows = [self._similarity.push(frame.rgb) for frame in turn.frames[:2]]
         outputs = self.engine.step(self._inputs(turn, rows))
-        heads = self._choose(outputs)
+        heads = self._choose(outputs, turn.state.voice)
         self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
         active, rate_hz, counted = self._repetitions(outputs.reps, rows, turn.state)
         return Reply(
@@ -102,11 +102,12 @@ class InteractionModel:
             previous=np.array(self._previous, np.int64),
         )
 
-    def _choose(self, outputs: StepOutputs) -> dict[str, int]:
+    def _choose(self, outputs: StepOutputs, voice: VoiceState) -> dict[str, int]:
         """Class of every head; the empty class of heard, act and floor is weighed by a bias."""
         spec = self.engine.spec
+        floor = spec.ducked_bias if voice is VoiceState.DUCKED else spec.floor_bias
         bias = {"heard0": spec.heard_bias, "heard1": spec.heard_bias, "act": spec.act_bias,
-                "floor": spec.floor_bias}
+                "floor": floor}
         return {name: choose(logits, bias.get(name, 0.0))
                 for name, logits in outputs.logits.items()}
 

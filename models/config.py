@@ -47,7 +47,10 @@ class ModelConfig:
     act_bias: float = 0.0
     """Added to the empty logit of the act head, chosen on development voices."""
     floor_bias: float = 0.0
-    """Added to the keep logit of the floor head, chosen on development voices."""
+    """Added to the keep logit of the floor head, chosen on development voices: below zero it ducks
+    sooner."""
+    ducked_bias: float = 0.0
+    """The same while the voice is ducked: above `floor_bias` it comes back more readily."""
 
     @property
     def head_dim(self) -> int:

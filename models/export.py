@@ -28,7 +28,7 @@ OPSET = 17
 INPUTS = ("levels", "patches", "similarity", "state", "previous", "present", "ring_k", "ring_v",
           "mask", "cos", "sin")
 OUTPUTS = (*OUTPUT_HEADS, "new_k", "new_v")
-BIASES = ("heard_bias", "act_bias", "floor_bias")
+BIASES = ("heard_bias", "act_bias", "floor_bias", "ducked_bias")
 SWITCHES = (*BIASES, "counter", "pictures")
 """Fields of step.json that are chosen after training; the others are the network's sizes."""
 
