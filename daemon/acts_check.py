@@ -17,7 +17,7 @@ from daemon.ledger import Ledger
 from daemon.turn import Act, Addressing, Slots
 from models import grammar
 
-WHOLE_THRESHOLD = 0.2
+WHOLE_THRESHOLD = 0.1
 """Least confidence where network and words agree on a whole command."""
 SURE = 0.9
 """From here on the network is not simply overruled by the words of another command."""
@@ -39,6 +39,8 @@ NEVER_ASKED = frozenset((
     grammar.ASK, grammar.ATTENTION,
 ))
 """Reading these back would be worse than leaving them."""
+WORDS_ALONE = frozenset((grammar.ASK, "cue", "count_word"))
+"""Acts of which only the words tell the content: where they are another command, it is that."""
 HARMLESS = frozenset(("count_reps",))
 """Begun at once even when the exercise is not sure: the reply names it, and a set that waits for
 "yes" is a set not counted."""
@@ -230,7 +232,7 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
     reason = ""
     if intent != act.name:
         meant = Act(intent, Slots(**slots), act.confidence)
-        if act.name != grammar.ASK and act.confidence >= sure:
+        if act.name not in WORDS_ALONE and act.confidence >= sure:
             reason = f"the network took it for {act.name}"
     else:
         meant, reason = _merge(act, slots)

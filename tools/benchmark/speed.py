@@ -15,7 +15,6 @@ import av
 import numpy as np
 
 from daemon.config import Config, EngineConfig
-from daemon.events import to_line
 from daemon.run import Runner
 from daemon.senses.audio_files import read_audio
 from models.scenarios import video
@@ -112,12 +111,10 @@ def _understood(asked: list[Asked], events: list[dict], own: np.ndarray) -> dict
 def measure(minutes: float, weights: Path | None = None, pictures: bool = True) -> dict:
     """Run `minutes` of commands, talk and motion; step times in ms, memory in MiB at every
     minute. Without `pictures` the camera is off."""
-    events: list[dict] = []
     memory: dict[int, float] = {}
 
     def look(event) -> None:
         memory.setdefault(int(event.t_s // 60), round(_rss_mib(), 1))
-        events.append(json.loads(to_line(event)))
 
     with tempfile.TemporaryDirectory() as folder:
         pcm, first, last = _sound(minutes)
@@ -127,7 +124,10 @@ def measure(minutes: float, weights: Path | None = None, pictures: bool = True) 
         runner = Runner(Config(engine=EngineConfig(weights=weights)))
         done = runner.run_files(Path(folder) / "in.wav",
                                 Path(folder) / "in.mp4" if pictures else "none",
-                                Path(folder) / "out.wav", listeners=[look])
+                                Path(folder) / "out.wav", Path(folder) / "e.jsonl",
+                                listeners=[look])
+        # from the file, not kept in memory meanwhile: memory is what is measured
+        events = [json.loads(line) for line in (Path(folder) / "e.jsonl").open()]
         own = read_audio(Path(folder) / "out.wav")
     later = [m for minute, m in memory.items() if minute >= 2]
     figures = {"turns": done.turns, "health": done.health, "memory MiB by minute": memory,
