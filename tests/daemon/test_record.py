@@ -38,6 +38,7 @@ def session(turns: int = 30, seed: int = 0) -> list[MicroTurn]:
         state = State(voice=VoiceState(index % 3), task=Task(index % 5), count=index,
                       timers=index % 2, timer_remaining_s=None if index % 2 else index / 3,
                       addressing=Addressing(index % 3), pending=bool(index % 2),
+                      routine=index % 4 == 1,
                       since_spoke_s=index * 0.1)
         made.append(MicroTurn(index, audio, frames, state))
     return made
