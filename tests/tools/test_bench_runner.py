@@ -71,10 +71,15 @@ def test_findings_of_other_weights_or_code_do_not_count(ran, tmp_path):
 def test_the_key_depends_on_weights_and_on_the_suite(tmp_path):
     other = tmp_path / "step.onnx"
     other.with_suffix(".bin").write_bytes(b"other weights")
+    other.with_suffix(".json").write_text('{"floor_bias": 0.0}')
     keys = {runner.key_of(PART), runner.key_of(Part("commands", Source(UNSEEN), PROGRAM)),
             runner.key_of(Part("nothing", Source(UNSEEN), PROGRAM, other)),
             runner.key_of(Part("nothing", Source(UNSEEN), CASCADE))}
     assert len(keys) == 4
+    before = runner.key_of(Part("nothing", Source(UNSEEN), PROGRAM, other))
+    other.with_suffix(".json").write_text('{"floor_bias": -1.0}')
+    runner.key_of.cache_clear()
+    assert runner.key_of(Part("nothing", Source(UNSEEN), PROGRAM, other)) != before
     assert runner.key_of(PART) == runner.key_of(Part("nothing", Source(SEEN), PROGRAM))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from models import grammar
+from models import amounts, grammar
 
 HEADER = "#JSGF V1.0;\ngrammar commands;\n"
 _SMALL = "one two three four five six seven eight nine"
@@ -33,7 +33,7 @@ def _number_rules() -> list[str]:
 def _duration_rules() -> list[str]:
     """Durations of one part or two, as `grammar` reads them."""
     units = _choice([u + s for u in grammar.TIME_UNITS for s in ("", "s")])
-    smaller = _choice([f"{u}s" for u in grammar.SMALLER.values()])
+    smaller = _choice([f"{u}s" for u in amounts.SMALLER.values()])
     half = "(a minute | an hour) and a half | <number> and a half (minutes | hours)"
     one = f"(half (a | an) | a | an | <number>) {units}"
     return [f"<duration> = {half} | {one} [[and] <plain> {smaller}];"]
