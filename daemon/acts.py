@@ -184,7 +184,7 @@ class Acts:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
-        cued = self._out(acts_cues.heard(self._ledger, words), (), now_s) if words else []
+        cued = self._out(acts_cues.heard(self._ledger, words, now_s), (), now_s) if words else []
         return cued + self._completed(words, now_s) + self._left_over(words, now_s)
 
     def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:

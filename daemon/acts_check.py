@@ -49,11 +49,9 @@ OPTIONAL = {
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),
     "start_routine": ("item",),
 }
-ALSO_IN = {"stop_count": frozenset(("routine",))}
-"""Situations beside those of the grammar: `that is it` ends the step of a routine too."""
+"""Slots that an intent can do without."""
 SECOND_PART = ("number2", "unit2")
 """Of a duration; most have none."""
-"""Slots that an intent can do without."""
 QUESTION = frozenset((
     "what", "how", "why", "which", "when", "where", "who", "is", "are", "can", "could", "do",
     "does", "did", "should", "may", "will", "tell", "explain", "find", "look",
@@ -126,8 +124,7 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
             and since_s <= ledger.follow_up_s + COMMAND_S):
         return True
     spec = grammar.INTENTS.get(act.name)
-    contexts = frozenset() if spec is None else spec.contexts | ALSO_IN.get(act.name, frozenset())
-    return bool(contexts & _contexts(ledger, now_s))
+    return spec is not None and bool(spec.contexts & _contexts(ledger, now_s))
 
 
 def _contexts(ledger: Ledger, now_s: float) -> set[str]:

@@ -16,13 +16,18 @@ from daemon.ledger_book import CUES_KEPT
 from daemon.turn import Slots
 
 
+COMMAND_S = 0.4
+"""Words heard so soon after the request are still its own: `count how often i say like` is not one
+more `like`."""
+
+
 def _listen_for(desk: Desk, word: str, reply: str | None, told: str) -> list[Effect]:
     """A new cue; one for the same word is replaced."""
     ledger = desk.ledger
     others = tuple(c for c in ledger.book.cues if c.word != word)
     if len(others) >= CUES_KEPT:
         return desk.replies(phrases.TOO_MANY)
-    ledger.change(cues=(*others, Cue(ledger.new_id(), word, reply)))
+    ledger.change(cues=(*others, Cue(ledger.new_id(), word, reply, desk.now_s)))
     return desk.replies(told)
 
 
@@ -57,10 +62,10 @@ def stop_cues(desk: Desk, slots: Slots) -> list[Effect]:
     return desk.replies(f"stopped, {told}")
 
 
-def heard(ledger: Ledger, words: tuple[str, ...]) -> list[Effect]:
+def heard(ledger: Ledger, words: tuple[str, ...], now_s: float) -> list[Effect]:
     """What the words of a micro-turn call for."""
-    cues = ledger.book.cues
-    found = [(c, words.count(c.word)) for c in cues]
+    found = [(c, words.count(c.word) if now_s - c.asked_at_s > COMMAND_S else 0)
+             for c in ledger.book.cues]
     if not any(n for _, n in found):
         return []
     ledger.change(cues=tuple(replace(c, times=c.times + n) for c, n in found))

@@ -79,6 +79,7 @@ class Cue:
     word: str
     reply: str | None
     """What is said at it; None only counts."""
+    asked_at_s: float
     times: int = 0
 
 

@@ -148,7 +148,7 @@ class Wiring:
                 ledger = Ledger.restore(snapshot, addressing=addressing)
                 book = ledger.book
                 self.resumed = any((book.running, book.timers, book.intervals, book.stopwatch,
-                                    book.delegations, book.routine, book.watch))
+                                    book.delegations, book.routine, book.watch, book.cues))
                 return store, ledger
         except LedgerError as error:
             self._problems.append(("ledger", str(error)))

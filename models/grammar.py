@@ -73,7 +73,7 @@ INTENTS: dict[str, Intent] = {i.name: i for i in (
     _intent("target", "(give me|do|let us do) {number} {exercise}", "count {number} {exercise}",
             top=100),
     _intent("stop_count", "stop counting", "that is it", "(i am|we are) done", "end of set",
-            contexts="reps"),
+            contexts="reps routine"),
     _intent("pause_count", "pause [the count]", "hold the count", contexts="reps"),
     _intent("resume_count", "(resume|continue) [the count]", "keep counting", contexts="reps"),
     _intent("how_many", "how many", "how many was that", "how many (did i do|have i done)",

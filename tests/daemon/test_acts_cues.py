@@ -42,6 +42,17 @@ def test_a_counted_word_says_nothing_until_asked() -> None:
     assert texts(stage.say("how often was that")) == ["like, once"]
 
 
+def test_a_word_does_not_count_itself_in_its_own_request() -> None:
+    stage = Stage()
+    stage.say("count how often i say like")
+    # the session tells an act first and then the words of the same micro-turn
+    stage.acts.heard(("like",), stage.now_s)
+    stage.acts.heard((), stage.now_s + 0.2)
+    assert stage.ledger.book.cues[0].times == 0
+    stage.acts.heard(("like",), stage.now_s + 1.0)
+    assert stage.ledger.book.cues[0].times == 1
+
+
 def test_stop_ends_them_and_tells_how_often() -> None:
     stage = begun()
     stage.acts.heard(("um",), 13.0)
@@ -58,4 +69,6 @@ def test_a_cue_for_the_same_word_replaces_the_one_before() -> None:
 
 def test_cues_outlive_a_crash() -> None:
     stage = begun()
-    assert Ledger.restore(stage.ledger.snapshot()).book.cues == stage.ledger.book.cues
+    stage.acts.heard(("um",), 13.0)
+    back = Ledger.restore(stage.ledger.snapshot(), stage.wall, now_s=2.0)
+    assert [(c.word, c.reply, c.times) for c in back.book.cues] == [("um", "filler", 1)]
