@@ -35,20 +35,14 @@ spelled out, for it goes to the voice as it is.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from daemon.ledger_routine import Step
+from models import toml_file
 from models.grammar import EXERCISES, OBJECTS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 LANGUAGE = "daemon/routines/language.py"
 """Where the language is described."""
@@ -155,30 +149,4 @@ def _one_of(value: str | None, known: tuple[str, ...]) -> str | None:
 
 def load(path: Path) -> Routine:
     """Read a routine file. Raises RoutineError naming file, key, value and what was expected."""
-    try:
-        return Routine(**tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise RoutineError(f"{path}: cannot be read ({error.strerror}); next: check the path"
-                           ) from error
-    except UnicodeDecodeError as error:
-        raise RoutineError(f"{path}: is no text in UTF-8 ({error.reason}); next: save it as "
-                           "UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RoutineError(f"{path}: is no TOML ({error}); next: mend that line") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RoutineError(f"{path}: {_complaint(first)}; next: see {LANGUAGE} for the language"
-                           ) from error
-
-
-def _complaint(error: Mapping[str, Any]) -> str:
-    """`step.0.reps = -1: it should be greater than ...` from one of pydantic's errors."""
-    where = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    if error["type"] == "missing":
-        return f"{where} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{where} = {error['input']!r}: there is no such key"
-    if error["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where} = {error['input']!r}: {message}"
+    return toml_file.read(path, Routine, RoutineError, LANGUAGE)

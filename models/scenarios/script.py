@@ -26,22 +26,17 @@ its window; one with `sequence` lists the text of every event of its kind in the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from models import toml_file
 from models.scenarios.expectations import Expect, Outcome, Strict, judge
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["Background", "Expect", "Outcome", "Pause", "Say", "Scenario", "ScenarioError", "See",
-           "Sound", "check", "judge", "load", "tomllib"]
+           "Sound", "check", "judge", "load"]
 
 LANGUAGE = "models/scenarios/script.py"
 """Where the language is described."""
@@ -167,33 +162,7 @@ class Scenario(Strict):
 
 def load(path: Path) -> Scenario:
     """Read a scenario file. Raises ScenarioError naming file, key, value and what was expected."""
-    try:
-        return Scenario(**tomllib.loads(Path(path).read_text("utf-8")))
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror}); next: check the path"
-                            ) from error
-    except UnicodeDecodeError as error:
-        raise ScenarioError(f"{path}: is no text in UTF-8 ({error.reason}); next: save it as "
-                            "UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: is no TOML ({error}); next: mend that line") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ScenarioError(f"{path}: {_complaint(first)}; next: see {LANGUAGE} for the language"
-                            ) from error
-
-
-def _complaint(error: Mapping[str, Any]) -> str:
-    """`say.0.at_s = -1: must be 0 or more` from one of pydantic's errors."""
-    where = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    if error["type"] == "missing":
-        return f"{where} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{where} = {error['input']!r}: there is no such key"
-    if error["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where} = {error['input']!r}: {message}"
+    return toml_file.read(path, Scenario, ScenarioError, LANGUAGE)
 
 
 def check(scenario: Scenario, events: Sequence[Mapping[str, Any]]) -> list[str]:

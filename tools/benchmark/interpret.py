@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.scenarios.script import tomllib
+from models.toml_file import tomllib
 from models.splits import held_out
 from tools.benchmark import score
 from tools.benchmark.items import LEAD_S, Item, in_a_room

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.scenarios.script import tomllib
+from models.toml_file import tomllib
 from tools.benchmark import score
 from tools.benchmark.items import RATE, Item, in_a_room, levelled, mix
 from tools.benchmark.program import Result
