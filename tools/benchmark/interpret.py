@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.toml_file import tomllib
 from models.splits import held_out
+from models.toml_file import tomllib
 from tools.benchmark import score
 from tools.benchmark.items import LEAD_S, Item, in_a_room
 from tools.benchmark.program import Result
