@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from daemon.ledger import LedgerStore
 from daemon.turn import Act, MicroTurn, Reply, Slots
 
 RATE = 16_000
@@ -87,3 +88,15 @@ def read_lines(path: Path) -> list[dict]:
 def of(events: list[dict], kind: str) -> list[dict]:
     """Events of a kind."""
     return [event for event in events if event["kind"] == kind]
+
+
+def book_on_disk(state: Path) -> dict:
+    """The ledger's book as a run over files has saved it so far; empty before the first time."""
+    path = state / "ledger-files.sqlite"
+    if not path.exists():
+        return {}
+    store = LedgerStore(path)
+    try:
+        return (store.load() or {}).get("book", {})
+    finally:
+        store.close()

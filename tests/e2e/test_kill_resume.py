@@ -15,11 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from daemon.ledger import LedgerStore
 from daemon.run import Runner
 from models.scenarios.render import pictures, write_video
 from models.scenarios.script import Scenario, See
-from tests.e2e.scripted import SQUATS, Script, noise, of, read_lines, write_sound
+from tests.e2e.scripted import (
+    SQUATS,
+    Script,
+    book_on_disk,
+    noise,
+    of,
+    read_lines,
+    write_sound,
+)
 
 pytestmark = pytest.mark.e2e
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,15 +53,7 @@ Runner(model=Hanging(plan)).run_files(sound, events=events, state_dir=state)
 
 def counted(state: Path) -> int:
     """Repetitions of the running set as they are on disk."""
-    path = state / "ledger-files.sqlite"
-    if not path.exists():
-        return 0
-    store = LedgerStore(path)
-    try:
-        snapshot = store.load() or {}
-    finally:
-        store.close()
-    running = snapshot.get("book", {}).get("running")
+    running = book_on_disk(state).get("running")
     return running["count"] if running else 0
 
 

@@ -12,9 +12,17 @@ import pytest
 from PIL import Image
 
 from daemon.config import Config, RoutinesConfig
-from daemon.ledger import LedgerStore
 from daemon.run import Runner
-from tests.e2e.scripted import Script, command, noise, of, read_lines, write_sound, write_video
+from tests.e2e.scripted import (
+    Script,
+    book_on_disk,
+    command,
+    noise,
+    of,
+    read_lines,
+    write_sound,
+    write_video,
+)
 from tests.e2e.test_kill_resume import kill_when, start
 
 pytestmark = pytest.mark.e2e
@@ -73,14 +81,7 @@ def own(tmp_path: Path) -> Path:
 
 def counted(state: Path) -> int:
     """Repetitions on disk, of a routine at its second step."""
-    path = state / "ledger-files.sqlite"
-    if not path.exists():
-        return 0
-    store = LedgerStore(path)
-    try:
-        book = (store.load() or {}).get("book", {})
-    finally:
-        store.close()
+    book = book_on_disk(state)
     at_second = (book.get("routine") or {}).get("at") == 1
     return (book["running"] or {}).get("count", 0) if at_second else 0
 
