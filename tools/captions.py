@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ FPS = 10
 HOLD_S = 1.6
 """Words stay this long after their end."""
 COUNT_S = 1.2
+AHEAD = 8
+"""Pictures drawn and not yet encoded, at most."""
 MARK_S = 2.0
 INK, PAPER = (16, 16, 18), (245, 245, 244)
 LIGHT_TEAL, LIGHT_ORANGE, LIGHT_VIOLET = "#5eead4", "#fdba74", "#c4b5fd"
@@ -49,13 +53,19 @@ def captions(video: Path | None, events: Iterable[Event], sound: Path, path: Pat
     writer = FilmWriter(path, WIDTH, HEIGHT + BAND, FPS)
     step = SAMPLE_RATE // FPS
     shown: Image.Image | None = None
-    for number in range(math.ceil(len(samples) / step)):
-        t_s = number / FPS
-        rgb = film.at(t_s) if film else None
-        # After the end of the video its last picture stays, darkened.
-        shown = Image.fromarray(rgb) if rgb is not None else _darker(shown)
-        writer.picture(np.asarray(_frame(shown, told, t_s)))
-        writer.sound(samples[number * step:(number + 1) * step])
+    with ThreadPoolExecutor(1) as encoder:  # encodes while the next pictures are drawn
+        waiting: deque[Future[None]] = deque()
+        for number in range(math.ceil(len(samples) / step)):
+            t_s = number / FPS
+            rgb = film.at(t_s) if film else None
+            # After the end of the video its last picture stays, darkened.
+            shown = Image.fromarray(rgb) if rgb is not None else _darker(shown)
+            waiting.append(encoder.submit(writer.add, np.asarray(_frame(shown, told, t_s)),
+                                          samples[number * step:(number + 1) * step]))
+            if len(waiting) > AHEAD:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
     writer.close()
 
 

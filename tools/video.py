@@ -79,6 +79,11 @@ class FilmWriter:
         self._samples = self._pictures = 0
         self._fps = fps
 
+    def add(self, rgb: np.ndarray, samples: np.ndarray) -> None:
+        """Adds a picture and the sound that is heard while it shows."""
+        self.picture(rgb)
+        self.sound(samples)
+
     def picture(self, rgb: np.ndarray) -> None:
         """Adds one (height, width, 3) uint8 picture."""
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
