@@ -9,23 +9,23 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from models import tokens
-from models.scenarios.simulation import TURNS
+from models.augment import vary_levels
 from models.scenarios.stream import Stream, stream
 
 SHARD = 32
 """Streams in a shard."""
 AHEAD = 12
 """Shards that the producers may be ahead of the reader."""
-BAND_TOP = 58
-"""Mel channel at 3.4 kHz."""
+FIELDS = tuple(f.name for f in fields(Stream))
 
 
 def write_shard(folder: Path, number: int) -> None:
     """Render the streams of shard `number` (its seeds follow from the number)."""
     made = [stream(number * SHARD + i) for i in range(SHARD)]
-    arrays = {f.name: np.stack([getattr(s, f.name) for s in made]) for f in fields(Stream)}
+    arrays = {name: np.stack([getattr(s, name) for s in made]) for name in FIELDS}
     target = folder / f"{number:06d}.npz"
     unfinished = folder / f"writing-{number:06d}.npz"
     np.savez(unfinished, **arrays)
@@ -58,108 +58,77 @@ def start_producers(folder: Path, count: int, first: int) -> list[multiprocessin
     return made
 
 
-class StreamShards:
-    """Draws batches from the shards; each stream is used about `reuse` times."""
+class StreamBank:
+    """Streams of the shards on the training device; draws batches, each stream about `reuse` times.
 
-    def __init__(self, folder: Path, rng: np.random.Generator, reuse: float = 3.0,
-                 keep: int = 100) -> None:
+    The newest `keep` streams stay; those of `more`, a folder of shards rendered elsewhere (of slow
+    voices, say), stay beside them and are a share `more_share` of what is drawn.
+    """
+
+    def __init__(self, folder: Path, rng: torch.Generator, reuse: float = 3.0, keep: int = 3200,
+                 more: Path | None = None, more_share: float = 0.1) -> None:
+        """rng: of the device that the streams lie on."""
         self.folder, self.rng, self.reuse, self.keep = folder, rng, reuse, keep
         folder.mkdir(parents=True, exist_ok=True)
-        self.shards: dict[Path, dict[str, np.ndarray]] = {}
+        self._read: set[Path] = set()
+        self._rows: dict[str, Tensor] = {}
+        self._written = 0
+        self.next_shard = 0
+        """Number after the newest shard read."""
         self.drawn = 0
+        self._more: dict[str, Tensor] = {}
+        self._more_share = more_share
+        if more is not None:
+            parts = [_load(file) for file in sorted(more.glob("[0-9]*.npz"))]
+            if not parts:
+                raise FileNotFoundError(f"no shards of streams in {more}")
+            self._more = {k: torch.cat([p[k] for p in parts]).to(rng.device) for k in FIELDS}
 
-    def _refresh(self, first: int) -> None:
+    def refresh(self, first: int = 0) -> int:
+        """Read new shards, tell the producers how far the reader is; returns the streams held."""
         (self.folder / "wanted").write_text(str(first + int(self.drawn / self.reuse / SHARD)))
-        for file in sorted(self.folder.glob("[0-9]*.npz"))[-self.keep :]:
-            if file not in self.shards:
-                with np.load(file) as stored:
-                    self.shards[file] = {k: stored[k] for k in stored.files}
-        for old in sorted(self.shards)[: -self.keep]:
-            del self.shards[old]
+        for file in sorted(self.folder.glob("[0-9]*.npz")):
+            if file not in self._read:
+                self._take(_load(file))
+                self._read.add(file)
+                self.next_shard = max(self.next_shard, int(file.stem) + 1)
+        return min(self._written, self.keep)
 
-    def batch(self, n: int, first: int = 0) -> dict[str, np.ndarray]:
-        """n streams as arrays of `Stream`'s fields, augmented."""
-        if self.drawn % (SHARD // 2) < n:
-            self._refresh(first)
-        while not self.shards:
+    def _take(self, part: dict[str, Tensor]) -> None:
+        """Over the oldest streams once there are `keep`."""
+        n = len(part["act"])
+        if not self._rows:
+            self._rows = {k: torch.zeros((self.keep, *v.shape[1:]), dtype=v.dtype,
+                                         device=self.rng.device) for k, v in part.items()}
+        at = torch.arange(self._written, self._written + n, device=self.rng.device) % self.keep
+        for name, rows in part.items():
+            self._rows[name][at] = rows.to(self.rng.device)
+        self._written += n
+
+    def batch(self, n: int, first: int = 0) -> dict[str, Tensor]:
+        """n streams, augmented; integers as int64 but levels (uint8), the others as float32."""
+        # reading the folder costs more than drawing
+        if self.drawn % (64 * n) == 0:
+            self.refresh(first)
+        while not self._written:
             time.sleep(0.5)
-            self._refresh(first)
+            self.refresh(first)
         self.drawn += n
-        files = sorted(self.shards)
-        picks = [(files[self.rng.integers(len(files))], int(self.rng.integers(SHARD)))
-                 for _ in range(n)]
-        out = {k: np.stack([self.shards[f][k][i] for f, i in picks])
-               for k in self.shards[files[0]]}
-        out["levels"] = np.stack([augment(self.rng, levels) for levels in out["levels"]])
-        return out
+        others = round(self._more_share * n) if self._more else 0
+        parts = [_drawn(self.rng, self._rows, min(self._written, self.keep), n - others)]
+        if others:
+            parts.append(_drawn(self.rng, self._more, len(self._more["act"]), others))
+        out = {k: torch.cat([p[k] for p in parts]) for k in FIELDS}
+        out["levels"] = vary_levels(self.rng, out["levels"])
+        return {k: v if k == "levels" else v.float() if v.is_floating_point() else v.long()
+                for k, v in out.items()}
 
 
-def augment(rng: np.random.Generator, levels: np.ndarray) -> np.ndarray:
-    """Another size of speaker, another gain and band, masked channels and moments, on (T, 8, 80)
-    levels."""
-    out = levels.reshape(-1, 80).astype(np.int16)
-    if rng.random() < 0.5:
-        out = _warp(out, float(rng.uniform(0.93, 1.08)))
-    if rng.random() < 0.5:
-        out += _equaliser(rng)
-    if rng.random() < 0.3:
-        out += int(rng.integers(-1, 2))
-    if rng.random() < 0.3:
-        out += (rng.random(out.shape) < 0.06) * rng.integers(-1, 2, out.shape)
-    if rng.random() < 0.15:  # a telephone's band: nothing above 3.4 to 6 kHz
-        out[:, int(rng.integers(BAND_TOP, 74)) :] = 0
-    for _ in range(rng.integers(0, 3)):
-        width, at = int(rng.integers(1, 9)), int(rng.integers(0, 72))
-        out[:, at : at + width] = 0
-    for _ in range(rng.integers(0, 4)):
-        width, at = int(rng.integers(1, 5)), int(rng.integers(0, len(out) - 5))
-        out[at : at + width] = 0
-    return np.clip(out, 0, 15).astype(np.uint8).reshape(levels.shape)
+def _load(file: Path) -> dict[str, Tensor]:
+    with np.load(file) as stored:
+        return {k: torch.from_numpy(stored[k]) for k in FIELDS}
 
 
-def _equaliser(rng: np.random.Generator) -> np.ndarray:
-    """(80,) smooth offsets of up to two levels (12 dB): another mouth and another microphone."""
-    at = np.linspace(0, np.pi, 80)
-    curve = sum(rng.normal(0, 0.8) * np.cos(k * at + rng.uniform(0, 2 * np.pi)) / k
-                for k in (1, 2, 3, 5))
-    return np.rint(np.clip(curve, -2, 2)).astype(np.int16)
-
-
-def _warp(levels: np.ndarray, factor: float) -> np.ndarray:
-    """(n, 80) levels with the mel axis stretched: a vocal tract of another length."""
-    at = np.clip(np.arange(80) / factor, 0, 79)
-    low = at.astype(int)
-    share = (at - low).astype(np.float32)
-    high = np.minimum(low + 1, 79)
-    return np.rint(levels[:, low] * (1 - share) + levels[:, high] * share).astype(np.int16)
-
-
-def feed_back(rng: np.random.Generator, batch: dict[str, np.ndarray], drop: float = 0.2,
-              swap: float = 0.06) -> np.ndarray:
-    """(B, T, 4) outputs of the micro-turn before, a quarter of the words corrupted: the network
-    must not lean on its own text (the words it feeds back when it runs free are imperfect)."""
-    previous = np.stack([batch["heard"][..., 0], batch["heard"][..., 1], batch["act"],
-                         batch["floor"]], -1).astype(np.int64)
-    previous = np.maximum(previous, 0)
-    previous[rng.random(previous.shape) < drop] = 0
-    words = previous[..., :2]
-    swapped = rng.random(words.shape) < np.where(words > 0, swap, swap / 25)
-    words[swapped] = rng.integers(1, len(tokens.HEARD), int(swapped.sum()))
-    shifted = np.zeros_like(previous)
-    shifted[:, 1:] = previous[:, :-1]
-    return shifted
-
-
-def camera_faults(rng: np.random.Generator, clips: dict[str, np.ndarray]) -> None:
-    """In place: some cameras are off, some frames do not come."""
-    rows, mask = clips["similarity"], clips["mask"]
-    off = rng.random(len(rows)) < 0.15
-    rows[off], mask[off] = 0.0, 0.0
-    missing = rng.random(mask.shape) < 0.02
-    rows[missing], mask[missing] = 0.0, 0.0
-    single = rng.random(mask.shape) < 0.03
-    rows[single, 0] = rows[single, 1]
-
-
-__all__ = ["StreamShards", "TURNS", "augment", "camera_faults", "feed_back", "start_producers",
-           "write_shard"]
+def _drawn(rng: torch.Generator, rows: dict[str, Tensor], held: int, n: int) -> dict[str, Tensor]:
+    at = torch.randint(held, (n,), generator=rng, device=rng.device)
+    return {k: v[at] for k, v in rows.items()}

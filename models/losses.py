@@ -42,12 +42,12 @@ def speech_losses(out: dict[str, Tensor], phones: Tensor,
         weight = torch.where(target > 0, 1.0, EMPTY_WEIGHT)
         losses[name] = HEAD_WEIGHTS[name] * weighted(out[name].flatten(0, 1), target, weight)
     at = (b["act"] > 0).flatten()
-    if at.any():
-        for i, name in enumerate(SLOT_HEADS):
-            target = b["slots"][..., i].flatten()[at]
-            weight = torch.where(target > 0, 1.0, 0.15)
-            loss = F.cross_entropy(out[name].flatten(0, 1)[at].float(), target, reduction="none")
-            losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
+    for i, name in enumerate(SLOT_HEADS):
+        # micro-turns without an act weigh nothing: to pick the others would wait for the GPU
+        target = b["slots"][..., i].flatten()
+        weight = torch.where(target > 0, 1.0, 0.15) * at
+        loss = F.cross_entropy(out[name].flatten(0, 1).float(), target, reduction="none")
+        losses[name] = (loss * weight).sum() / (SLOT_SHARE * len(at))
     late = b["phones"].roll(PHONE_LAG, 1)
     late[:, :PHONE_LAG] = 255
     target = late.flatten()

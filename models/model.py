@@ -12,6 +12,8 @@ micro-turn.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -179,27 +181,25 @@ class InteractionNet(nn.Module):
                 patch_mask: Tensor | None = None) -> tuple[dict[str, Tensor], Tensor | None]:
         """A whole training sequence.
 
-        levels (B, T, 8, 80) or None, state (B, T, 15), previous (B, T, 4), similarity
+        levels (B, T, 8, 80) of any integers or None, state (B, T, 15), previous (B, T, 4), similarity
         (B, T, 3, 400) or None, patches (B, T, 12, 4800) or None, patch_mask (B, T) bool, False = no
         frame. Returns the logits (B, T, n) of each head and phone logits (B, T, 4, 2, phones), None
         without sound.
         """
         parts = []
         if levels is not None:
-            silence = torch.zeros_like(levels[:, 0, :CONTEXT_FRAMES])
-            parts.append((self.embed_audio(torch.cat([silence, levels.flatten(1, 2)], 1)), 0))
+            levels = levels.flatten(1, 2).long()
+            silence = torch.zeros_like(levels[:, :CONTEXT_FRAMES])
+            parts.append((self.embed_audio(torch.cat([silence, levels], 1)), 0))
         if patches is not None:
             parts.append((self.patches(patches), AUDIO_SLOTS))
         parts.append((self.embed_state(state, previous, similarity), SLOTS - 1))
-        index = np.concatenate([np.arange(first, first + p.shape[2]) for p, first in parts])
-        x = torch.cat([p for p, _ in parts], 2) + self.slot[torch.as_tensor(index)]
+        slots = tuple(first + i for p, first in parts for i in range(p.shape[2]))
+        x = torch.cat([p for p, _ in parts], 2)
         b, t, n, c = x.shape
-        positions = (np.arange(t)[:, None] * SLOTS + index).reshape(-1)
-        mask = self._mask(positions, index, patch_mask)
-        cos, sin = (torch.from_numpy(a).to(x) for a in rope(
-            np.repeat(np.arange(t), n), np.tile(index, t), self.config.head_dim,
-            self.config.rope_theta))
-        x = x.reshape(b, t * n, c)
+        index, visible, cos, sin = _geometry(self.config, t, slots, x.device)
+        x = (x + self.slot[index]).reshape(b, t * n, c)
+        mask = _mask(visible, index, patch_mask)
         phones = None
         for i, block in enumerate(self.blocks):
             if i == self.config.phone_layer and levels is not None:
@@ -209,18 +209,6 @@ class InteractionNet(nn.Module):
             x = block.feed_forward(x + block.attention.attend(q, k, v, mask.to(x)))
         out = self.read(x.view(b, t, n, c)[:, :, -1])
         return out, phones
-
-    def _mask(self, positions, index, patch_mask) -> Tensor:
-        """Additive (n, n) or (B, 1, n, n): causal, inside the window, filled slots only."""
-        back = positions[:, None] - positions[None, :]
-        visible = (back >= 0) & (back < self.config.window_turns * SLOTS)
-        mask = torch.zeros(visible.shape).masked_fill(~torch.from_numpy(visible), -1e9)
-        if patch_mask is None:
-            return mask
-        is_video = (index >= AUDIO_SLOTS) & (index < AUDIO_SLOTS + VIDEO_SLOTS)
-        empty = ~patch_mask[:, :, None] & torch.from_numpy(is_video)
-        empty = empty.reshape(len(patch_mask), 1, 1, -1)
-        return mask.masked_fill(empty.expand(-1, 1, len(positions), -1), -1e9)
 
     def step(self, levels, patches, similarity, state, previous, present, ring_k, ring_v, mask,
              cos, sin) -> tuple[Tensor, ...]:
@@ -250,6 +238,31 @@ class InteractionNet(nn.Module):
             x = block.feed_forward(x)
         out = self.read(x[:, -1])
         return (*out.values(), torch.stack(keys), torch.stack(values))
+
+
+@lru_cache(maxsize=8)
+def _geometry(config: ModelConfig, turns: int, slots: tuple[int, ...], device: torch.device,
+              ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of a sequence that fills the same slots of each micro-turn: their numbers (N,), which keys a
+    query may see (T N, T N) bool, and cos, sin (T N, D/2)."""
+    index = np.array(slots)
+    positions = (np.arange(turns)[:, None] * SLOTS + index).reshape(-1)
+    back = positions[:, None] - positions[None, :]
+    visible = (back >= 0) & (back < config.window_turns * SLOTS)
+    angles = rope(np.repeat(np.arange(turns), len(slots)), np.tile(index, turns), config.head_dim,
+                  config.rope_theta)
+    index, visible, cos, sin = (torch.from_numpy(a).to(device) for a in (index, visible, *angles))
+    return index, visible, cos, sin
+
+
+def _mask(visible: Tensor, index: Tensor, patch_mask: Tensor | None) -> Tensor:
+    """Additive (n, n) or (B, 1, n, n): what may be seen, filled slots only."""
+    mask = torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, -1e9)
+    if patch_mask is None:
+        return mask
+    is_video = (index >= AUDIO_SLOTS) & (index < AUDIO_SLOTS + VIDEO_SLOTS)
+    empty = (~patch_mask[:, :, None] & is_video).reshape(len(patch_mask), 1, 1, -1)
+    return mask.masked_fill(empty.expand(-1, 1, len(visible), -1), -1e9)
 
 
 def _level_table(width: int) -> Tensor:

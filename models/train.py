@@ -8,7 +8,8 @@
     torchrun --nproc-per-node 4 -m models.train ...                             # on several GPUs
 
 Warm up, a constant rate for as long as data keeps coming, then a short decay as a stage of its own
-(warm-up, stable, decay: arXiv 2404.06395), after which it ends. Sound is rendered meanwhile.
+(warm-up, stable, decay: arXiv 2404.06395), after which it ends. The decay lasts --decay-hours; it
+begins when DIR/decay is there or no more time is left. Sound is rendered meanwhile.
 Progress goes to the terminal and to DIR/log.jsonl. Checkpoints hold weights and data position; the
 optimiser is warmed up anew:
 
@@ -28,46 +29,63 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from models import batches, tokens
+from models import augment, batches, tokens
 from models.carry import carry_over
-from models.config import VIDEO_SLOTS, WEIGHTS, ModelConfig
+from models.clips import ClipBank
+from models.config import WEIGHTS, ModelConfig
 from models.losses import VIDEO_WEIGHT, speech_losses, video_losses
 from models.model import InteractionNet
 from models.muon import Muon
 from models.scenarios.simulation import TURN_S, TURNS
-from models.scenarios.video import ShardClips
 
 CONSTANT = WEIGHTS / "constant.pt"
 
 
-def idle_inputs(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+def idle_inputs(rng: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
     """State rows (n, T, 15) and outputs fed back (n, T, 4) of sessions in which nobody speaks;
     two of three count a set."""
-    rows = [tokens.encode_state({**tokens.IDLE_STATE, "task": int(rng.random() < 0.67),
-                                 "count": int(rng.integers(0, 12))}) for _ in range(n)]
-    return (torch.tensor(rows)[:, None].expand(-1, TURNS, -1),
-            torch.zeros(n, TURNS, 4, dtype=torch.int64))
+    draws = torch.rand(n, 2, generator=rng, device=rng.device).tolist()
+    rows = [tokens.encode_state({**tokens.IDLE_STATE, "task": int(task < 0.67),
+                                 "count": int(count * 12)}) for task, count in draws]
+    return (torch.tensor(rows, device=rng.device)[:, None].expand(-1, TURNS, -1),
+            torch.zeros(n, TURNS, 4, dtype=torch.int64, device=rng.device))
 
 
-def to_tensors(batch: dict[str, np.ndarray], device) -> dict[str, Tensor]:
-    """Integer arrays as int64, the others as float32."""
-    return {k: torch.from_numpy(np.ascontiguousarray(v)).to(
-        device, torch.int64 if v.dtype.kind in "iu" else torch.float32)
-        for k, v in batch.items() if v.dtype.kind in "iufb"}
+class Stages:
+    """When the decay begins and when all ends, by the clock."""
+
+    def __init__(self, seconds: float, decay_s: float, finish: bool,
+                 clock: Callable[[], float]) -> None:
+        self.clock, self.decay_s, self.finish = clock, decay_s, finish
+        self.ends, self.decays = clock() + seconds, False
+        self.seconds_left = seconds
+        """Until the end, at the last look."""
+
+    def look(self, asked: bool) -> tuple[bool, float]:
+        """Whether the decay begins now, and what is left of it, 1 to 0 = the end; before it 1 while
+        there is time. asked: the decay is wanted now."""
+        now = self.clock()
+        begins = not self.decays and (asked or self.finish and self.ends - now <= self.decay_s)
+        if begins:
+            self.decays = True
+            self.ends = now + self.decay_s if asked else self.ends
+        self.seconds_left = left = max(self.ends - now, 0.0)
+        return begins, left / self.decay_s if self.decays else float(left > 0)
 
 
 class Trainer:
     """Owns the network, the optimiser and the position in the data."""
 
-    def __init__(self, options: argparse.Namespace, config: ModelConfig | None = None) -> None:
+    def __init__(self, options: argparse.Namespace, config: ModelConfig | None = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self.options, self.rank = options, int(os.environ.get("RANK", 0))
         self.world = int(os.environ.get("WORLD_SIZE", 1))
         self.device = self._join()
@@ -84,14 +102,17 @@ class Trainer:
             torch.optim.AdamW([p for p in self.net.parameters() if id(p) not in known],
                               lr=options.rate, betas=(0.9, 0.95), weight_decay=0.0)]
         # every rank draws other streams and clips
-        self.rng = np.random.default_rng([7, self.rank, self.position["steps"]])
+        self.rng = torch.Generator(self.device)
+        self.rng.manual_seed((7 + self.rank) * 1_000_003 + self.position["steps"])
         self.first = self.position["shard"]
         # the ranks use a shard up together
-        self.streams = batches.StreamShards(options.work / "speech", self.rng,
-                                            options.reuse / self.world)
-        self.video = ShardClips(options.video) if options.video else None
+        self.streams = batches.StreamBank(options.work / "speech", self.rng,
+                                          options.reuse / self.world, options.keep,
+                                          options.more, options.more_share)
+        self.video = ClipBank(options.video, self.rng) if options.video else None
         self.since_start = 0
-        self.decay_from: int | None = 0 if options.decay_only else None
+        self.stages = Stages(options.hours * 3600, options.decay_hours * 3600, options.finish, clock)
+        self.share, self.decays = 1.0, False
 
     def _join(self) -> torch.device:
         """Device of this process, which has met the other ranks when there are any."""
@@ -130,41 +151,36 @@ class Trainer:
         """Weights and data position, by rank 0, written under a temporary name first."""
         if self.rank != 0:
             return
-        self.position["shard"] = self.first + int(self.streams.drawn / self.streams.reuse
-                                                  / batches.SHARD)
+        self.position["shard"] = max(self.first, self.streams.next_shard)
         weights = {k: v.detach().cpu().to(dtype) for k, v in self.net.state_dict().items()}
         unfinished = path.with_suffix(".writing")
         torch.save({"weights": weights, "position": self.position, "names": tokens.names()},
                    unfinished)
         unfinished.replace(path)
 
-    def goes_on(self, seconds_left: float) -> bool:
-        """True while there is time and the decay is not done; begins it when DIR/decay is there.
+    def goes_on(self) -> bool:
+        """True while there is time; begins the decay when it is due.
 
         Rank 0 decides for all: a rank that stopped by a clock of its own would leave the others
         waiting for its gradients.
         """
-        begins = self.decay_from is None and (self.options.work / "decay").exists()
-        decided = [begins, seconds_left > 0 and not self.finished]
+        begins, left = self.stages.look((self.options.work / "decay").exists())
         if self.world > 1:
-            told = torch.tensor(decided, dtype=torch.int32, device=self.device)
+            told = torch.tensor([begins, left], dtype=torch.float64, device=self.device)
             dist.broadcast(told, 0)
-            decided = told.tolist()
-        if decided[0]:
+            begins, left = bool(told[0]), float(told[1])
+        if begins:
             self.save(self.options.work / "constant.pt")
             self.save(self.options.work / "last.pt", torch.float32)
-            self.decay_from = self.since_start
+            self.decays = True
             if self.rank == 0:
                 print("decay begins", flush=True)
-        return bool(decided[1])
+        self.share = left if self.decays else 1.0
+        return left > 0
 
     def rate_share(self) -> float:
         """Share of the full rates at the next step, 0 to 1."""
-        warm = min(1.0, (self.since_start + 1) / self.options.warm_up)
-        if self.decay_from is None:
-            return warm
-        done = (self.since_start - self.decay_from) / self.options.decay_steps
-        return warm * max(1.0 - done, 0.0)
+        return self.share * min(1.0, (self.since_start + 1) / self.options.warm_up)
 
     def _average_gradients(self) -> None:
         """Mean over the ranks, in one message.
@@ -181,46 +197,31 @@ class Trainer:
         for gradient, mean in zip(found, (joined / self.world).split([g.numel() for g in found])):
             gradient.copy_(mean.view_as(gradient))
 
-    def _clips(self, n: int, rgb: bool = False) -> tuple[dict[str, Tensor], Tensor | None]:
-        """n video clips as tensors, and normalised patches (n, T, 12, 4800) of their pictures."""
-        clips, patches = self.video.batch(self.rng, n, TURNS, rgb), None
-        if rgb:
-            pictures = clips.pop("patches_rgb")
-            shape = pictures.shape[:2]
-            x = pictures.reshape(*shape, 3, 40, 4, 40, 3).transpose(0, 1, 2, 4, 3, 5, 6)
-            x = np.ascontiguousarray(x.reshape(*shape, VIDEO_SLOTS, -1))
-            patches = (torch.from_numpy(x).to(self.device).float() / 255 - 0.5) / 0.25
-        else:
-            batches.camera_faults(self.rng, clips)
-        return to_tensors(clips, self.device), patches
-
     def _video_losses(self, out: dict[str, Tensor], clips: dict[str, Tensor]) -> dict[str, Tensor]:
         return video_losses(out["reps"], clips, self.options.video_weight)
 
     def _clips_alone(self, n: int, rgb: bool) -> Tensor:
         """Loss of n clips without sound."""
-        clips, patches = self._clips(n, rgb)
+        clips, patches = self.video.pictured(n) if rgb else (self.video.batch(n), None)
         rows, previous = idle_inputs(self.rng, n)
-        out, _ = self._run(None, rows.to(self.device), previous.to(self.device),
-                           clips["similarity"], patches)
+        out, _ = self._run(None, rows, previous, clips["similarity"], patches)
         return sum(self._video_losses(out, clips).values())
 
-    def _losses(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+    def _losses(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Losses of this step's streams of sound. Each also shows a clip, which costs nothing;
         now and then a batch of clips alone is added, some of them with pictures."""
         k, n, every = self.since_start, self.options.batch, self.options.clips_every
-        raw = self.streams.batch(n, self.first)
-        previous = torch.from_numpy(batches.feed_back(self.rng, raw)).to(self.device)
-        b = to_tensors(raw, self.device)
-        self.position["audio_s"] += len(b["act"]) * TURNS * TURN_S * self.world
+        b = self.streams.batch(n, self.first)
+        previous = augment.feed_back(self.rng, b)
+        self.position["audio_s"] += n * TURNS * TURN_S * self.world
         if self.video is None:
             out, phones = self._run(b["levels"], b["state"], previous)
-            return speech_losses(out, phones.float(), b), self._accuracy(out, b)
+            return speech_losses(out, phones, b), self._accuracy(out, b)
         if k % 300 == 0:
             self.video.refresh()
-        clips = self._clips(n)[0]
+        clips = self.video.batch(n)
         out, phones = self._run(b["levels"], b["state"], previous, clips["similarity"])
-        losses = speech_losses(out, phones.float(), b) | self._video_losses(out, clips)
+        losses = speech_losses(out, phones, b) | self._video_losses(out, clips)
         if every and k % every == 0:
             pictures = k % self.options.pictures_every == 0
             losses["alone"] = self._clips_alone(2 if pictures else self.options.clips, pictures)
@@ -230,8 +231,8 @@ class Trainer:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             return self.net(*inputs)
 
-    def step(self) -> dict[str, float]:
-        """One optimiser step; returns its losses."""
+    def step(self) -> dict[str, Tensor]:
+        """One optimiser step; returns its losses, still on the device."""
         share = self.rate_share()
         for optimiser, rate in zip(self.optimisers, (self.options.matrix_rate, self.options.rate)):
             optimiser.param_groups[0]["lr"] = share * rate
@@ -244,22 +245,16 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         self.since_start += 1
         self.position["steps"] += 1
-        return {k: v.item() for k, v in losses.items()} | accuracy
+        return {k: v.detach() for k, v in losses.items()} | accuracy
 
-    def _accuracy(self, out: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, float]:
+    def _accuracy(self, out: dict[str, Tensor], b: dict[str, Tensor]) -> dict[str, Tensor]:
         """Teacher-forced hits on words and acts: to watch, never to judge."""
         found = {}
         for head, target in (("heard0", b["heard"][..., 0]), ("act", b["act"])):
             at = target > 0
             hit = (out[head].argmax(-1) == target) & at
-            found[head + "_hit"] = (hit.sum() / at.sum().clamp(min=1)).item()
+            found[head + "_hit"] = hit.sum() / at.sum().clamp(min=1)
         return found
-
-    @property
-    def finished(self) -> bool:
-        """True after the decay stage."""
-        return (self.decay_from is not None
-                and self.since_start - self.decay_from >= self.options.decay_steps)
 
 
 SHOWN = ("heard0", "act", "phone", "phase", "alone", "heard0_hit", "act_hit")
@@ -270,25 +265,14 @@ class Progress:
     """Smoothed losses as rows of DIR/log.jsonl and as lines on the terminal."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.mean = trainer, {}
+        self.trainer = trainer
+        self.mean: dict[str, Tensor] = {}   # on the device: to read one waits for the GPU
         self.began, self.audio_s = time.monotonic(), trainer.position["audio_s"]
 
-    def add(self, values: dict[str, float]) -> None:
+    def add(self, values: dict[str, Tensor]) -> None:
         """Losses and hits of a step."""
         for name, value in values.items():
-            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
-
-    def seconds_left(self) -> float:
-        """Until the time is up."""
-        return self.began + self.trainer.options.hours * 3600 - time.monotonic()
-
-    def _steps_left_s(self) -> float:
-        """Until the decay is done, at the speed so far; endless before it."""
-        t = self.trainer
-        if t.decay_from is None:
-            return float("inf")
-        steps = t.decay_from + t.options.decay_steps - t.since_start
-        return steps * (time.monotonic() - self.began) / max(t.since_start, 1)
+            self.mean[name] = torch.lerp(self.mean.get(name, value), value, 0.02)
 
     def write(self) -> None:
         """A row and a line. Speed: seconds of sound a second."""
@@ -296,30 +280,32 @@ class Progress:
         speed = (position["audio_s"] - self.audio_s) / seconds
         share = self.trainer.rate_share()
         row = {**position, "s": round(seconds), "speed": round(speed, 1), "rate_share": share}
+        mean = {k: round(v.item(), 4) for k, v in self.mean.items()}
         with open(self.trainer.options.work / "log.jsonl", "a") as log:
-            log.write(json.dumps(row | {k: round(v, 4) for k, v in self.mean.items()}) + "\n")
-        left = timedelta(seconds=round(max(0.0, min(self.seconds_left(), self._steps_left_s()))))
-        shown = [f"{name} {self.mean[name]:.3f}" for name in SHOWN if name in self.mean]
+            log.write(json.dumps(row | mean) + "\n")
+        left = timedelta(seconds=round(self.trainer.stages.seconds_left))
+        shown = [f"{name} {mean[name]:.3f}" for name in SHOWN if name in mean]
         print(f"step {position['steps']}  sound {position['audio_s'] / 3600:.1f} h  "
               f"{speed:.0f} s/s  rate {share:.2f}  {'  '.join(shown)}  {left} left", flush=True)
 
 
-def train(options: argparse.Namespace, config: ModelConfig | None = None) -> Trainer:
+def train(options: argparse.Namespace, config: ModelConfig | None = None,
+          clock: Callable[[], float] = time.monotonic) -> Trainer:
     """Run until the time is up or the decay stage is done; config: other sizes, for tests."""
     torch.set_num_threads(options.threads)
     # moments of rows that are seldom touched decay into denormal numbers, which CPUs are slow at
     torch.set_flush_denormal(True)
-    trainer = Trainer(options, config)
+    trainer = Trainer(options, config, clock)
     if trainer.rank == 0:
         batches.start_producers(options.work / "speech", options.producers, trainer.first)
     progress = Progress(trainer)
-    while trainer.goes_on(progress.seconds_left()):
+    while trainer.goes_on():
         progress.add(trainer.step())
         if trainer.since_start % options.report == 0 and trainer.rank == 0:
             progress.write()
-            if trainer.decay_from is None:
+            if not trainer.decays:
                 trainer.save(options.work / "last.pt", torch.float32)
-    trainer.save(options.work / ("last.pt" if trainer.decay_from is None else "final.pt"),
+    trainer.save(options.work / ("final.pt" if trainer.decays else "last.pt"),
                  torch.float32)
     if trainer.world > 1:
         dist.destroy_process_group()
@@ -340,9 +326,13 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-3, help="of AdamW: all but the blocks")
     parser.add_argument("--matrix-rate", type=float, default=0.02, help="of Muon: the blocks")
     parser.add_argument("--warm-up", type=int, default=100)
-    parser.add_argument("--decay-steps", type=int, default=900)
-    parser.add_argument("--decay-only", action="store_true")
-    parser.add_argument("--reuse", type=float, default=3.0)
+    parser.add_argument("--decay-hours", type=float, default=0.6, help="how long the decay takes")
+    parser.add_argument("--finish", action="store_true",
+                        help="begin the decay so that it ends when the time is up")
+    parser.add_argument("--reuse", type=float, default=3.0, help="how often a stream is drawn")
+    parser.add_argument("--keep", type=int, default=3200, help="newest streams held in memory")
+    parser.add_argument("--more", type=Path, metavar="DIR", help="shards rendered elsewhere")
+    parser.add_argument("--more-share", type=float, default=0.1, help="of the streams of a batch")
     parser.add_argument("--producers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clips", type=int, default=16, help="clips in a batch without sound")

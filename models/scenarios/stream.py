@@ -26,6 +26,9 @@ from models.scenarios.simulation import (
 BACKCHANNELS = ("okay", "right", "yeah", "mm hm", "i see", "aha", "cool", "good", "nice", "oh")
 STOPPERS = ("stop", "be_quiet", "never_mind", "say_again")
 INTENT_NAMES = tuple(grammar.INTENTS)
+_SLOTTED = np.array([2.0 if tokens.slot_fields(name) else 1.0 for name in INTENT_NAMES])
+INTENT_SHARES = _SLOTTED / _SLOTTED.sum()
+"""A command with a number or a name in it is harder, and drawn twice as often."""
 
 
 @dataclass
@@ -131,7 +134,7 @@ def _command(sim: Simulation, start_s: float, gain_db: float) -> float:
     rng = sim.rng
     turn = min(int(start_s / TURN_S), TURNS - 1)
     speaking = bool(sim.voice[turn])
-    intent = INTENT_NAMES[rng.integers(len(INTENT_NAMES))]
+    intent = INTENT_NAMES[rng.choice(len(INTENT_NAMES), p=INTENT_SHARES)]
     if sim.values["pending"] and rng.random() < 0.7:
         intent = "yes" if rng.random() < 0.5 else "no"
     elif speaking and rng.random() < 0.6:
@@ -320,7 +323,8 @@ def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
 EVENTS = ((_command, 0.40), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.17),
           (_single_words, 0.09), (_recording, 0.13), (_background_talk, 0.04),
           (_noise_event, 0.03))
-WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0}
+WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0,
+           "kokoro": 3.0}
 """How often a voice of each synthesiser is the wearer: few people were recorded, and they sound more
 like people than some sixty variants of espeak-ng do."""
 

@@ -1,7 +1,7 @@
 """Clips with a known number of repetitions (or none), rendered for training and for tests.
 
 `clip` renders one; `VideoClips` makes training batches; `prerender` writes them as shards that
-`ShardClips` reads, because rendering costs more than a training step. All clips are 10 fps; a
+`models.clips` reads, because rendering costs more than a training step. All clips are 10 fps; a
 micro-turn takes two frames.
 """
 
@@ -15,7 +15,7 @@ from typing import BinaryIO, Callable
 import cv2
 import numpy as np
 
-from kernels.similarity_ref import LAGS, ROW, gray_levels, normalise, similarity_rows, trends
+from kernels.similarity_ref import ROW, similarity_rows
 from models.scenarios import motion, things
 from models.scenarios.figures import EXERCISES, Layer, person
 from models.scenarios.motion import FPS, Camera, Motion
@@ -235,119 +235,12 @@ def prerender(path: Path, clips: int, seed: int, turns: int = 100, rgb_share: fl
         _replace(target, lambda file: np.savez(file, **joined))
 
 
-MIRRORED = np.array([0, 2, 1, 4, 3])
-"""Regions of the mirrored picture."""
-
-
-def vary(rng: np.random.Generator, part: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Another clip made of one clip's rows and truth: mirrored, backward, slower, fainter.
-
-    The distances between all frames of the last eight seconds are known, so that a clip can be
-    played differently without its pictures. part: one clip's arrays as `turn_arrays` makes them.
-    """
-    rows, turns = part["similarity"], len(part["mask"])
-    n = turns * FRAMES_A_TURN
-    existing = np.minimum(np.arange(n), LAGS)
-    distance = gray_levels(rows.reshape(n, ROW).astype(np.float32), existing)
-    if rng.random() < 0.5:
-        distance = distance[:, MIRRORED]
-    speed = float(rng.uniform(0.62, 1.0)) if rng.random() < 0.5 else 1.0
-    back = rng.random() < 0.35
-    first = float(rng.uniform(0, (1 - speed) * (n - 1)))
-    at = first + speed * np.arange(n)
-    at = n - 1 - at if back else at
-    moved = _played(distance, at, speed) if back or speed < 1 else distance
-    moved = moved * float(np.exp(rng.uniform(-0.7, 0.5)))
-    moved += np.abs(rng.normal(0, rng.uniform(0, 0.25), moved.shape)) * (moved > 0)
-    varied = normalise(moved, existing).reshape(turns, FRAMES_A_TURN, ROW)
-    out = {**part, "similarity": varied.astype(np.float16)}
-    return out | _played_truth(part, at[FRAMES_A_TURN - 1 :: FRAMES_A_TURN], speed, back)
-
-
-def with_trend(rows: np.ndarray) -> np.ndarray:
-    """(turns, 2, 400) rows of a clip -> (turns, 3, 400) float32, the trend beside them."""
-    rows = rows.astype(np.float32)
-    flat = rows.reshape(-1, ROW)
-    trend = trends(gray_levels(flat, np.minimum(np.arange(len(flat)), LAGS)))
-    return np.concatenate([rows, trend[FRAMES_A_TURN - 1 :: FRAMES_A_TURN, None]], 1)
-
-
-def _played(distance: np.ndarray, at: np.ndarray, speed: float) -> np.ndarray:
-    """Distances when frame k shows the moment at[k] (frames of the old clip), (n, 5, 80)."""
-    n = len(at)
-    k, lags = np.arange(n)[:, None], np.arange(1, LAGS + 1)[None]
-    other = np.maximum(k - lags, 0)
-    later = np.rint(np.maximum(at[:, None], at[other])).astype(int).clip(0, n - 1)
-    old = np.maximum(lags * speed, 1.0)
-    low = np.floor(old).astype(int)
-    share = (old - low)[0].astype(np.float32)[None, :, None]
-    low, high = low - 1, np.minimum(low, LAGS - 1)
-    made = distance[later, :, low] * (1 - share) + distance[later, :, high] * share
-    made *= (k >= lags)[:, :, None]
-    return np.ascontiguousarray(made.swapaxes(1, 2))
-
-
-def _played_truth(part: dict[str, np.ndarray], at: np.ndarray, speed: float,
-                  back: bool) -> dict[str, np.ndarray]:
-    """The truth of micro-turns whose second frames show the moments `at` (old frames)."""
-    turn = np.rint((at - FRAMES_A_TURN + 1) / FRAMES_A_TURN).astype(int).clip(0, len(at) - 1)
-    late_s = (at - FRAMES_A_TURN + 1 - turn * FRAMES_A_TURN) / FPS
-    angle = np.arctan2(part["phase_sin"], part["phase_cos"])[turn]
-    angle = angle + 2 * np.pi * part["rate"][turn] * late_s
-    active = part["active"][turn]
-    return {"active": active, "phase_cos": (np.cos(angle) * active).astype(np.float32),
-            "phase_sin": (np.sin(-angle if back else angle) * active).astype(np.float32),
-            "rate": (part["rate"][turn] * speed).astype(np.float32), "mask": part["mask"][turn]}
-
-
 def _replace(target: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write under a temporary name first: a reader never sees half a file."""
     unfinished = target.with_name("writing-" + target.name)
     with open(unfinished, "wb") as file:
         write(file)
     unfinished.replace(target)
-
-
-class ShardClips:
-    """Training batches from the shards that `prerender` wrote; new shards are picked up."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        self._loaded: dict[Path, dict[str, np.ndarray]] = {}
-
-    def refresh(self) -> int:
-        """Load shards that appeared; returns the number of clips. 160 kB of memory a clip."""
-        for file in sorted(self.path.glob("[0-9]*.npz")):
-            if file not in self._loaded:
-                with np.load(file) as stored:
-                    self._loaded[file] = {key: stored[key] for key in stored.files}
-        return sum(len(shard["mask"]) for shard in self._loaded.values())
-
-    def batch(
-        self, rng: np.random.Generator, n: int, turns: int = 100, rgb: bool = False
-    ) -> dict[str, np.ndarray]:
-        """As `VideoClips.batch` without `ends`, drawn from the shards and varied, similarity
-        (n, turns, 3, 400) with the trend; `turns` at most what they hold. With pictures the clips
-        are as rendered.
-
-        Raises FileNotFoundError when there is no shard yet.
-        """
-        if not self._loaded and not self.refresh():
-            raise FileNotFoundError(f"no video shards in {self.path}; run models.scenarios.video")
-        files = sorted(self._loaded)
-        parts = []
-        for _ in range(n):
-            file = files[rng.integers(len(files))]
-            pictures = np.load(file.with_suffix(".rgb.npy"), mmap_mode="r") if rgb else None
-            shard = self._loaded[file]
-            i = int(rng.integers(len(shard["mask"]) if pictures is None else len(pictures)))
-            part = {k: v[i] if k == "kind" else v[i, :turns] for k, v in shard.items()}
-            if not rgb:
-                del part["ends"]  # a varied clip keeps active, phase and rate
-                part = vary(rng, part)
-            part["similarity"] = with_trend(part["similarity"])
-            parts.append(part | ({"patches_rgb": pictures[i, :turns]} if rgb else {}))
-        return {key: np.stack([part[key] for part in parts]) for key in parts[0]}
 
 
 def main() -> None:

@@ -39,7 +39,10 @@ ESPEAK_VARIANTS = tuple(
 FLITE_VOICES = ("awb", "kal", "kal16", "rms", "slt")
 FESTIVAL_VOICES = {"ked": "voice_ked_diphone", "slt-hts": "voice_cmu_us_slt_arctic_hts"}
 HELD_OUT_SPEAKERS = frozenset({"flite:rms"})
-"""Recorded speakers never trained on, besides a quarter of the espeak-ng variants by hash."""
+"""Recorded speakers never trained on, besides a quarter of the espeak-ng variants and of Kokoro's
+speakers by hash."""
+TRAINED_SPEAKERS = frozenset({"kokoro:af_heart"})
+"""Whatever the hash says: it is hibari's one voice, too."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,25 @@ def speakers(trained: bool, development: bool = False) -> list[str]:
     names += [f"festival:{v}" for v in FESTIVAL_VOICES] + voices_neural.installed()
     if trained:
         return [n for n in names if not is_held_out(n)]
-    unseen = [n for n in names if is_held_out(n)]
+    # what is reported is the same where Kokoro is not installed
+    unseen = [n for n in names if is_held_out(n) and not n.startswith("kokoro")]
     tuning = held_out_quarter("tuning_voices", [n for n in unseen if n.startswith("espeak")])
     return [n for n in unseen if (n in tuning) == development]
 
 
+def unseen_people() -> list[str]:
+    """Kokoro's English speakers that training never hears; empty where they are not installed."""
+    return [n for n in voices_neural.installed()
+            if n.startswith(("kokoro:a", "kokoro:b")) and is_held_out(n)]
+
+
 def is_held_out(name: str) -> bool:
     """True for a voice that training never hears."""
-    engine = name.split(":")[0]
+    engine, speaker = name.split(":")
     if engine == "espeak":
-        return held_out("espeak_variant", name.split(":")[1])
+        return held_out("espeak_variant", speaker)
+    if engine == "kokoro":
+        return held_out("kokoro_speaker", speaker) and name not in TRAINED_SPEAKERS
     return name in HELD_OUT_SPEAKERS
 
 
@@ -342,7 +354,7 @@ def speak(rng, words, trained: bool, voice: str | None = None) -> Spoken:
         low, high = (0.72, 1.38) if trained else (0.85, 1.2)
         return flite().speak(words, speaker, float(rng.uniform(0.8, 1.25)),
                              float(rng.uniform(low, high)))
-    if voice in voices_neural.PACKAGES:
+    if voices_neural.is_neural(voice):
         return _neural(rng, words, voice, float(np.exp(rng.uniform(np.log(0.75), np.log(1.35)))))
     if engine == "festival":
         spoken = festival_batch([list(words)], speaker, float(rng.uniform(0.85, 1.2)))[0]

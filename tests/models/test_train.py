@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: training parts untested")
 
-from models import batches, tokens, train  # noqa: E402
+from models import augment, batches, tokens, train  # noqa: E402
 from models.config import TINY  # noqa: E402
 from models.losses import video_losses  # noqa: E402
 from models.muon import orthogonal  # noqa: E402
@@ -26,6 +26,22 @@ from models.scenarios.stream import Stream  # noqa: E402
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(300)]
 STEPS = 6
 """Of the decay stage."""
+HOUR = 3600.0
+
+
+class StepClock:
+    """Seconds that pass with each look: the decay of an hour takes `STEPS` steps."""
+
+    def __init__(self) -> None:
+        self.looks = -1
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.looks * HOUR / STEPS
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def synthetic_stream(seed: int) -> Stream:
@@ -81,7 +97,7 @@ def options_for(shards: Path, work: Path, *more: str):
         (work / "speech" / file.name).symlink_to(file)
     return train.parse(["--work", str(work), "--start", str(work / "none.pt"), "--batch", "1",
                         "--producers", "0", "--threads", "1", "--warm-up", "1",
-                        "--decay-steps", str(STEPS), "--report", "1", *more])
+                        "--decay-hours", "1", "--report", "1", *more])
 
 
 def trained(options, steps: int = 2) -> train.Trainer:
@@ -99,7 +115,7 @@ def weights_of(trainer) -> dict:
 def test_resume_from_last_keeps_weights_and_position(shards, tmp_path):
     options = options_for(shards, tmp_path)
     trainer = trained(options)
-    trainer.streams.drawn = int(5 * batches.SHARD * options.reuse)
+    trainer.streams.next_shard = 5
     trainer.save(tmp_path / "last.pt", torch.float32)
     resumed = train.Trainer(options, TINY)
     assert resumed.position == {"steps": 2, "audio_s": 40.0, "shard": 5}
@@ -130,9 +146,9 @@ def test_decay_stage(shards, tmp_path):
     trained(options).save(tmp_path / "last.pt", torch.float32)
     before = torch.load(tmp_path / "last.pt", weights_only=True)
     (tmp_path / "decay").touch()
-    train.train(options, TINY)
+    train.train(options, TINY, StepClock())
     rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert np.allclose([row["rate_share"] for row in rows], 1 - np.arange(1, STEPS + 1) / STEPS)
+    assert np.allclose([row["rate_share"] for row in rows], 1 - np.arange(STEPS) / STEPS)
     assert all(np.isfinite(row[name]) for row in rows for name in ("heard0", "phase", "alone"))
     final = torch.load(tmp_path / "final.pt", weights_only=True)
     assert final["position"]["steps"] == 2 + STEPS
@@ -146,6 +162,15 @@ def test_decay_stage(shards, tmp_path):
 def test_the_time_ends_the_constant_stage(shards, tmp_path):
     train.train(options_for(shards, tmp_path, "--hours", "0"), TINY)
     assert [p.name for p in tmp_path.glob("*.pt")] == ["last.pt"]
+
+
+def test_the_decay_fills_the_end_of_the_time_when_it_shall(shards, tmp_path):
+    """Of two hours the second: the clock gives `STEPS` looks an hour, one is spent at the start."""
+    options = options_for(shards, tmp_path, "--hours", "2", "--finish")
+    trainer = train.train(options, TINY, StepClock())
+    assert trainer.decays and trainer.since_start == 2 * STEPS - 1
+    assert torch.load(tmp_path / "constant.pt", weights_only=True)["position"]["steps"] == STEPS - 1
+    assert (tmp_path / "final.pt").exists()
 
 
 def test_video_weight():
@@ -170,88 +195,120 @@ def test_orthogonal_has_singular_values_near_1_and_keeps_the_directions(shape):
 
 def test_shards_are_read_as_written(shards, tmp_path):
     write_shards(tmp_path)
-    made = batches.StreamShards(tmp_path, np.random.default_rng(1)).batch(4)
+    made = batches.StreamBank(tmp_path, generator(1)).batch(4)
     assert set(made) == {f.name for f in fields(Stream)}
-    assert made["levels"].shape == (4, TURNS, 8, 80)
+    assert made["levels"].shape == (4, TURNS, 8, 80) and made["levels"].dtype == torch.uint8
     acts = [synthetic_stream(seed).act for seed in range(2 * batches.SHARD)]
-    for act in made["act"]:
+    for act in made["act"].numpy():
         assert any(np.array_equal(act, known) for known in acts)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000000.npz", "000001.npz", "wanted"]
 
 
+def test_the_newest_streams_are_kept(tmp_path):
+    write_shards(tmp_path, 3)
+    bank = batches.StreamBank(tmp_path, generator(1), keep=batches.SHARD)
+    acts = bank.batch(40)["act"].numpy()
+    newest = [synthetic_stream(2 * batches.SHARD + i).act for i in range(batches.SHARD)]
+    assert all(any(np.array_equal(act, known) for known in newest) for act in acts)
+    assert bank.next_shard == 3
+
+
+def test_shards_rendered_elsewhere_are_a_share_of_every_batch(tmp_path):
+    write_shards(tmp_path / "own", 1)
+    write_shards(tmp_path / "more", 2)
+    (tmp_path / "more" / "000000.npz").unlink()
+    bank = batches.StreamBank(tmp_path / "own", generator(1), more=tmp_path / "more",
+                              more_share=0.25)
+    acts = bank.batch(8)["act"].numpy()
+    theirs = [synthetic_stream(batches.SHARD + i).act for i in range(batches.SHARD)]
+    found = [any(np.array_equal(act, known) for known in theirs) for act in acts]
+    assert found == [False] * 6 + [True] * 2
+    with pytest.raises(FileNotFoundError, match="no shards of streams in"):
+        batches.StreamBank(tmp_path / "own", generator(1), more=tmp_path / "none")
+
+
 def test_the_reader_tells_the_producers_how_far_it_is(tmp_path):
     write_shards(tmp_path)
-    reader = batches.StreamShards(tmp_path, np.random.default_rng(1), reuse=2)
-    for _ in range(5):
-        reader.batch(16, first=7)
+    reader = batches.StreamBank(tmp_path, generator(1), reuse=2)
+    for _ in range(65):
+        reader.batch(1, first=7)
     # 64 streams drawn before the last call, each used twice: one shard of 32 further than the first
     assert (tmp_path / "wanted").read_text() == "8"
 
 
-def test_augment_keeps_shape_and_range():
-    levels = np.random.default_rng(0).integers(0, 16, (TURNS, 8, 80)).astype(np.uint8)
-    before, changed = levels.copy(), 0
-    for seed in range(40):
-        made = batches.augment(np.random.default_rng(seed), levels)
-        assert made.shape == levels.shape and made.dtype == np.uint8 and made.max() <= 15
-        changed += not np.array_equal(made, levels)
-    assert changed > 30 and np.array_equal(before, levels)
+def test_varied_levels_keep_shape_and_range():
+    levels = torch.from_numpy(np.random.default_rng(0).integers(0, 16, (40, TURNS, 8, 80),
+                                                                dtype=np.uint8))
+    before = levels.clone()
+    made = augment.vary_levels(generator(), levels)
+    assert made.shape == levels.shape and made.dtype == torch.uint8 and made.max() <= 15
+    changed = (made != levels).flatten(1).any(1)
+    assert changed.sum() > 30 and torch.equal(before, levels)
 
 
-def targets(n: int = 8) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def test_a_steady_noise_covers_what_is_fainter_and_leaves_what_is_louder():
+    noise = augment._background(generator(3), 200, 60)
+    assert noise.shape == (200, 60, 80)
+    loud = torch.full((200, 60, 80), 15.0)
+    assert torch.equal(torch.maximum(loud, noise.clamp(max=15)), loud)
+    assert 0.2 < (noise.mean((1, 2)) > 1).float().mean() < 0.8
+
+
+def targets(n: int = 8) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """A batch, and the outputs (n, T, 4) that a faultless network would have fed back."""
     made = [synthetic_stream(seed) for seed in range(n)]
-    batch = {name: np.stack([getattr(s, name) for s in made]) for name in ("heard", "act", "floor")}
-    known = np.concatenate([batch["heard"], batch["act"][..., None], batch["floor"][..., None]], -1)
-    shifted = np.zeros(known.shape, np.int64)
-    shifted[:, 1:] = np.maximum(known[:, :-1], 0)
+    batch = {name: torch.from_numpy(np.stack([getattr(s, name) for s in made])).long()
+             for name in ("heard", "act", "floor")}
+    known = torch.cat([batch["heard"], batch["act"][..., None], batch["floor"][..., None]], -1)
+    shifted = torch.zeros_like(known)
+    shifted[:, 1:] = known[:, :-1].clamp(min=0)
     return batch, shifted
 
 
 def test_feed_back_gives_the_outputs_of_the_micro_turn_before():
     batch, known = targets()
-    found = batches.feed_back(np.random.default_rng(0), batch, drop=0.0, swap=0.0)
-    assert np.array_equal(found, known)
+    found = augment.feed_back(generator(), batch, drop=0.0, swap=0.0)
+    assert torch.equal(found, known)
 
 
 def test_feed_back_corrupts_a_share_of_the_words():
     batch, known = targets(32)
-    found = batches.feed_back(np.random.default_rng(0), batch)
+    found = augment.feed_back(generator(), batch)
     assert found.min() == 0 and found[..., :2].max() < len(tokens.HEARD)
     said = known[..., :2] > 0
-    wrong = (found != known)[..., :2][said].mean()
+    wrong = (found != known)[..., :2][said].float().mean()
     assert 0.2 < wrong < 0.3
     acts, given = known[..., 2:], found[..., 2:]
-    assert np.all((given == acts) | (given == 0)), "an act or floor was exchanged, not only dropped"
+    assert ((given == acts) | (given == 0)).all(), "an act or floor was exchanged, not only dropped"
 
 
 def test_camera_faults():
     """Shapes as of the trainer's clips, rows shortened."""
-    rng = np.random.default_rng(0)
-    rows = rng.uniform(0.5, 1.5, (300, TURNS, 3, 4)).astype(np.float32)
-    clips = {"similarity": rows.copy(), "mask": np.ones((300, TURNS), np.float32)}
-    batches.camera_faults(rng, clips)
-    seen = clips["mask"] > 0
-    assert np.all(clips["similarity"][~seen] == 0) and np.all(clips["similarity"][seen] > 0)
+    rows = torch.rand(300, TURNS, 3, 4, generator=generator(1)) + 0.5
+    clips = augment.camera_faults(generator(), {"similarity": rows.clone(),
+                                                "mask": torch.ones(300, TURNS)})
+    seen, found = clips["mask"] > 0, clips["similarity"]
+    assert (found[~seen] == 0).all() and (found[seen] > 0).all()
     off = ~seen.any(1)
-    assert 0.1 < off.mean() < 0.2
-    assert 0.01 < (~seen[~off]).mean() < 0.03
-    one = (clips["similarity"][..., 0, :] == clips["similarity"][..., 1, :]).all(-1) & seen
-    assert 0.02 < one[~off].mean() < 0.04
-    assert np.array_equal(clips["similarity"][..., 1:, :][seen], rows[..., 1:, :][seen])
+    assert 0.1 < off.float().mean() < 0.2
+    assert 0.01 < (~seen[~off]).float().mean() < 0.03
+    one = (found[..., 0, :] == found[..., 1, :]).all(-1) & seen
+    assert 0.02 < one[~off].float().mean() < 0.04
+    assert torch.equal(found[..., 1:, :][seen], rows[..., 1:, :][seen])
 
 
 ONE_RANK = """
 import sys, torch
 from models import train
 from models.config import TINY
-draw, drawn = train.batches.StreamShards.batch, []
+draw, drawn = train.batches.StreamBank.batch, []
 def batch(shards, *arguments):
     made = draw(shards, *arguments)
     drawn.append(int(made["levels"].sum()))
     return made
-train.batches.StreamShards.batch = batch
-trainer = train.train(train.parse(sys.argv[2:]), TINY)
+train.batches.StreamBank.batch = batch
+looks = iter(range(1000))
+trainer = train.train(train.parse(sys.argv[2:]), TINY, lambda: next(looks) * 600.0)
 torch.save({"weights": trainer.net.state_dict(), "drawn": drawn}, sys.argv[1])
 """
 
@@ -296,7 +353,7 @@ def test_two_ranks_end_with_equal_weights_and_rank_0_decides(shards, tmp_path, r
         options_for(shards, work)
         arguments.append([
             "--work", str(work), "--start", str(work / "none.pt"), "--hours", hours, "--batch", "1",
-            "--producers", "0", "--threads", "1", "--decay-steps", str(STEPS), "--report", "1",
+            "--producers", "0", "--threads", "1", "--decay-hours", "1", "--report", "1",
             "--video", str(shards / "video"), "--clips", "2", "--pictures-every", "3"])
     (works[0] / "decay").touch()
     first, second = run_ranks(works, repository, arguments)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.similarity_ref import LAGS, REGIONS, gray_levels, normalise, similarity_rows
+from kernels.similarity_ref import LAGS, REGIONS, Similarity, similarity_rows
 from models.scenarios import motion
 from models.scenarios.stills import Stills, between, posture
 from models.scenarios.video import (
-    COUNTED, KINDS, ShardClips, VideoClips, _played, _played_truth, clip, prerender, turn_arrays, vary,
+    COUNTED, KINDS, VideoClips, clip, prerender, turn_arrays,
 )  # fmt: skip
 from models.splits import held_out
 
@@ -94,21 +94,6 @@ def test_batches_without_photos(capsys: pytest.CaptureFixture) -> None:
     assert not any(kind.startswith("photo") for kind in batch["kind"])
 
 
-def test_shards_come_back_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.scenarios.video.SHARD_CLIPS", 3)
-    with pytest.raises(FileNotFoundError, match="no video shards"):
-        ShardClips(tmp_path).batch(np.random.default_rng(0), 1)
-    prerender(tmp_path, clips=4, seed=8, turns=10, rgb_share=0.34)
-    assert not list(tmp_path.glob("writing-*"))
-    shards = ShardClips(tmp_path)
-    assert shards.refresh() == 6
-    batch = shards.batch(np.random.default_rng(0), 5, turns=8, rgb=True)
-    assert batch["similarity"].shape == (5, 8, 3, 400)
-    assert batch["patches_rgb"].shape == (5, 8, 120, 160, 3)
-    fresh = similarity_rows(batch["patches_rgb"][0][:1])
-    np.testing.assert_array_equal(batch["similarity"][0, 0, 0], fresh[0].astype(np.float16))
-
-
 def test_warps_start_and_end_at_the_photos() -> None:
     rng = np.random.default_rng(0)
     start = np.full((107, 160, 3), 90, np.uint8)
@@ -128,45 +113,3 @@ def test_held_out_photos_are_not_trained_on() -> None:
     assert len(unseen) and len(trained) > 2 * len(unseen)
     assert not {p.name for p in trained.exercises} & {p.name for p in unseen.exercises}
     assert all(held_out("exercise_stills", p.name) for p in unseen.exercises)
-
-
-@pytest.fixture(scope="module")
-def counted():
-    made = clip(np.random.default_rng(5), 20.0, "exercise")
-    return made, turn_arrays(made, rgb=False)
-
-
-@pytest.mark.parametrize("speed, back", [(1.0, True), (0.8, False), (0.7, True)])
-def test_a_clip_played_otherwise_has_the_rows_of_its_pictures_played_otherwise(
-        counted, speed, back) -> None:
-    made, part = counted
-    at = speed * np.arange(200)
-    at = 199 - at if back else at
-    existing = np.minimum(np.arange(200), LAGS)
-    distance = gray_levels(part["similarity"].reshape(200, -1).astype(np.float32), existing)
-    played = normalise(_played(distance, at, speed), existing)
-    truth = similarity_rows(made.frames[np.rint(at).astype(int)])
-    near = np.corrcoef(played[20:].ravel(), truth[20:].ravel())[0, 1]
-    assert near > (0.99999 if speed == 1.0 else 0.98)
-
-
-def test_the_truth_of_a_clip_played_backward_is_its_mirror_image(counted) -> None:
-    _, part = counted
-    at = (199.0 - np.arange(200))[1::2]
-    truth = _played_truth(part, at, 1.0, back=True)
-    # frame 2k + 1 of the mirrored clip is frame 198 - 2k of the old one, one before a turn's end
-    k = np.flatnonzero(truth["active"] > 0)
-    old = 99 - k
-    angle = np.arctan2(part["phase_sin"], part["phase_cos"])[old] - 0.2 * np.pi * part["rate"][old]
-    wanted = np.exp(-1j * angle)
-    found = truth["phase_cos"][k] + 1j * truth["phase_sin"][k]
-    assert np.median(np.abs(np.angle(found / wanted))) < 0.05
-
-
-def test_varied_clips_are_finite_and_as_large(counted) -> None:
-    part, rng = counted[1], np.random.default_rng(3)
-    for _ in range(20):
-        made = vary(rng, part)
-        assert made["similarity"].shape == part["similarity"].shape
-        assert np.isfinite(made["similarity"]).all() and made["similarity"].max() < 20
-        assert set(np.unique(made["active"])) <= {0.0, 1.0}
