@@ -30,6 +30,8 @@ OUTPUT_HEADS: dict[str, int] = {
     "floor": len(tokens.FLOORS), **tokens.SLOT_HEADS, "reps": 4,
 }
 """Head -> classes; `reps` is active logit, phase cosine, phase sine, log rate."""
+KEYS_A_TILE = 8
+"""Fast attention on a GPU takes masks of multiples of this many keys."""
 FED_BACK = ("heard0", "heard1", "act", "floor")
 """Outputs of the last micro-turn that enter the state slot."""
 
@@ -73,12 +75,15 @@ class Attention(nn.Module):
         q = rotate(norm(q, self.q_scale), cos, sin)
         return q, rotate(norm(k, self.k_scale), cos, sin), v
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        """Additive mask (..., n, keys) for keys; the sink is always visible."""
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, spare: int = 0) -> Tensor:
+        """Additive mask (..., n, keys) for keys; the sink is always visible. spare: keys that nobody
+        sees, which make the number of keys one that fast attention on a GPU takes."""
         b, h, n, d = q.shape
         sink = self.sink.expand(b, h, 1, d)
-        k = torch.cat([sink, k], 2)
-        v = torch.cat([torch.zeros_like(sink), v], 2)
+        if spare:
+            mask = F.pad(mask, (spare, 0), value=-1e9)
+        k = torch.cat([sink, *[torch.zeros_like(sink)] * spare, k], 2)
+        v = torch.cat([torch.zeros_like(sink)] * (1 + spare) + [v], 2)
         y = F.scaled_dot_product_attention(q, k, v, F.pad(mask, (1, 0)))
         return self.out(y.transpose(1, 2).reshape(b, n, h * d))
 
@@ -93,6 +98,11 @@ class Block(nn.Module):
         self.down = nn.Linear(config.mlp * config.width, config.width, bias=False)
         self.norm_a = nn.Parameter(torch.ones(config.width))
         self.norm_m = nn.Parameter(torch.ones(config.width))
+
+    def forward(self, x: Tensor, mask: Tensor, cos: Tensor, sin: Tensor, spare: int) -> Tensor:
+        """A whole sequence x (B, n, C)."""
+        q, k, v = self.attention.project(norm(x, self.norm_a), cos, sin)
+        return self.feed_forward(x + self.attention.attend(q, k, v, mask, spare))
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Residual feed-forward of x (B, n, C)."""
@@ -205,8 +215,7 @@ class InteractionNet(nn.Module):
             if i == self.config.phone_layer and levels is not None:
                 phones = self.phone(x.view(b, t, n, c)[:, :, :AUDIO_SLOTS]).view(
                     b, t, AUDIO_SLOTS, 2, -1)
-            q, k, v = block.attention.project(norm(x, block.norm_a), cos, sin)
-            x = block.feed_forward(x + block.attention.attend(q, k, v, mask.to(x)))
+            x = block(x, mask, cos, sin, -(t * n + 1) % KEYS_A_TILE)
         out = self.read(x.view(b, t, n, c)[:, :, -1])
         return out, phones
 

@@ -95,6 +95,9 @@ class Trainer:
         if self.rank == 0:
             self._resume()
         self._share_start()
+        if options.compile:
+            for block in self.net.blocks:
+                block.compile()
         inner = [p for n, p in self.net.named_parameters() if "blocks" in n and p.ndim == 2]
         known = {id(p) for p in inner}
         self.optimisers = [
@@ -329,6 +332,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--decay-hours", type=float, default=0.6, help="how long the decay takes")
     parser.add_argument("--finish", action="store_true",
                         help="begin the decay so that it ends when the time is up")
+    parser.add_argument("--compile", action="store_true",
+                        help="fuse the blocks' operations; twice as fast on a GPU, slower on a CPU")
     parser.add_argument("--reuse", type=float, default=3.0, help="how often a stream is drawn")
     parser.add_argument("--keep", type=int, default=3200, help="newest streams held in memory")
     parser.add_argument("--more", type=Path, metavar="DIR", help="shards rendered elsewhere")
