@@ -17,48 +17,46 @@ CONNECT_S = 5.0
 CONNECT_SLICES = 100
 
 
-def open_link(url: str, config: Config, state_dir: Path, outbox: Path, stepped: bool,
-              stack: ExitStack) -> Delegate:
-    """The link for `--broker`; what it needs is closed with the stack.
+class OwnBackground:
+    """A broker on loopback and a worker, children of this run. The worker loads its models for some
+    seconds, so they are started first and awaited last."""
 
-    `embedded` starts a broker on loopback and a worker as children; a stepped run waits until both
-    are ready, so that its answers do not depend on how fast they start.
+    def __init__(self, config: Config, state_dir: Path, stack: ExitStack) -> None:
+        """Start both; the stack ends them. Raises BrokerError: no broker can be had or started."""
+        self.url = stack.enter_context(EmbeddedBroker(state_dir / "broker")).url
+        background = config.background
+        self._worker = stack.enter_context(WorkerProcess(
+            self.url, background.manuals or MANUALS,
+            background.workout_log or state_dir / "workout.sqlite", background.concurrency))
+
+    def wait_ready(self, link: Link) -> None:
+        """Until both take requests, so that no answer depends on how fast they start. Raises
+        BrokerError: the worker did not start."""
+        if not self._worker.wait_ready(WORKER_START_S):
+            raise BrokerError("the worker beside the embedded broker did not start; next: "
+                              f"tagalong background --broker {self.url}, which says why")
+        _wait_connected(link)
+
+
+def open_link(url: str, config: Config, outbox: Path, stepped: bool, own: OwnBackground | None,
+              stack: ExitStack) -> Delegate:
+    """The link for `--broker`, which is `own` where that is there; the stack closes it.
 
     Raises:
-        BrokerError: no broker or worker of our own can be had or started.
         BrokerRefused: address, password file or certificates cannot be used.
         OutboxError: the outbox cannot be used.
     """
     if url == "none":
         return NullLink()
     broker = config.broker
-    own = url == "embedded"
-    if own:
-        url = _start_own(config, state_dir, stepped, stack)
-    link = Link(url, broker.device, outbox,
+    link = Link(own.url if own else url, broker.device, outbox,
                 ca=None if own else broker.ca_file, cert=None if own else broker.cert_file,
                 key=None if own else broker.key_file,
                 username=None if own else broker.username,
                 password_file=None if own else broker.password_file,
                 remote_mute=not stepped)  # a run over files must not depend on who sends what
     stack.callback(link.close)
-    if own and stepped:
-        _wait_connected(link)
     return link
-
-
-def _start_own(config: Config, state_dir: Path, stepped: bool, stack: ExitStack) -> str:
-    """A broker and a worker as children; the broker's address."""
-    broker = stack.enter_context(EmbeddedBroker(state_dir / "broker"))
-    background = config.background
-    worker = WorkerProcess(broker.url, background.manuals or MANUALS,
-                           background.workout_log or state_dir / "workout.sqlite",
-                           background.concurrency)
-    stack.enter_context(worker)
-    if stepped and not worker.wait_ready(WORKER_START_S):
-        raise BrokerError("the worker beside the embedded broker did not start; next: "
-                          f"tagalong background --broker {broker.url}, which says why")
-    return broker.url
 
 
 def _wait_connected(link: Link) -> None:

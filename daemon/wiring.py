@@ -25,7 +25,7 @@ from daemon.governor import Governor
 from daemon.health import Health, Notifier
 from daemon.ledger import Book, Ledger, LedgerError, LedgerStore, local_time
 from daemon.light import LightError, SensorLight, make_lamp
-from daemon.links import open_link
+from daemon.links import OwnBackground, open_link
 from daemon.mouth import Mouth
 from daemon.mute import MuteControl, MuteStore, Sensor
 from daemon.options import RunOptions, Source, source_kind
@@ -83,6 +83,8 @@ class Wiring:
             daemon.run.REFUSALS: something that it needs cannot be used.
         """
         options, config = self._options, self._config
+        own = (OwnBackground(config, options.state_dir, self._stack)
+               if options.broker == "embedded" else None)
         model = self._runner.model(options.engine)
         store, ledger = self._ledger()  # before the writer, which writes to it until it closes
         ledger.follow_up_s = config.addressing.window_s
@@ -95,8 +97,8 @@ class Wiring:
         speaker = self._speaker()
         ears = self._ears(control)
         camera = self._camera(control)
-        link = open_link(options.broker, config, options.state_dir, self._file("outbox.sqlite"),
-                         options.stepped, self._stack)
+        link = open_link(options.broker, config, self._file("outbox.sqlite"), options.stepped, own,
+                         self._stack)
         if options.broker == "none":
             ledger.reconcile(())  # nobody works any more at what was asked before
         parts = Parts(
@@ -105,6 +107,8 @@ class Wiring:
                  key_frames=config.routines.key_frames),
             Errands(link, self._clock.answer_s if options.stepped else None),
             Sensors(control), writer, store, self._health, self._notifier)
+        if own is not None and options.stepped:
+            own.wait_ready(link)
         session = Session(parts, self._settings(), ends=self._ends())
         self._session = session
         session.begin(self._start_event())
