@@ -260,7 +260,8 @@ def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
         return _talk(sim, start_s, gain_db)
     clip = pool[rng.integers(len(pool))]
     pcm = clip.pcm.astype(np.float32)
-    factor = float(rng.uniform(0.9, 1.1))
+    # four people said the digits: each stands for other sizes of speaker, as in `_say`
+    factor = float(np.exp(rng.uniform(-np.log(1.2), np.log(1.2))))
     pcm, end_s = sound.resample(pcm, factor), clip.end_s / factor
     level = 10 ** (gain_db / 20) * 32768 / (sound.rms(pcm) + 30)
     sound.add(sim.pcm, pcm * level, int(start_s * RATE))
@@ -324,7 +325,7 @@ EVENTS = ((_command, 0.40), (_open_question, 0.12), (_name_only, 0.02), (_talk, 
           (_single_words, 0.09), (_recording, 0.13), (_background_talk, 0.04),
           (_noise_event, 0.03))
 WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0,
-           "kokoro": 3.0}
+           "kokoro": 0.3}
 """How often a voice of each synthesiser is the wearer: few people were recorded, and they sound more
 like people than some sixty variants of espeak-ng do."""
 

@@ -38,6 +38,8 @@ ESPEAK_VARIANTS = tuple(
     "quincy rob robert sandro shelby steph steph2 steph3 travis victor zac".split())
 FLITE_VOICES = ("awb", "kal", "kal16", "rms", "slt")
 FESTIVAL_VOICES = {"ked": "voice_ked_diphone", "slt-hts": "voice_cmu_us_slt_arctic_hts"}
+SLOW = ("festival", "kokoro")
+"""Synthesisers that are too slow for what is said in passing."""
 HELD_OUT_SPEAKERS = frozenset({"flite:rms"})
 """Recorded speakers never trained on, besides a quarter of the espeak-ng variants and of Kokoro's
 speakers by hash."""
@@ -61,21 +63,19 @@ class Spoken:
 
 
 def speakers(trained: bool, development: bool = False) -> list[str]:
-    """`engine:speaker` names of training, of tuning (`development`) or of the reported figures."""
+    """`engine:speaker` names of training, of tuning (`development`) or of the reported figures.
+    Kokoro's English speakers that training never hears are for tuning, where they are installed: what
+    is reported is the same without them."""
     names = [f"espeak:{v}" for v in ESPEAK_VARIANTS] + [f"flite:{v}" for v in FLITE_VOICES]
     names += [f"festival:{v}" for v in FESTIVAL_VOICES] + voices_neural.installed()
     if trained:
         return [n for n in names if not is_held_out(n)]
-    # what is reported is the same where Kokoro is not installed
-    unseen = [n for n in names if is_held_out(n) and not n.startswith("kokoro")]
+    unseen = [n for n in names if is_held_out(n)]
     tuning = held_out_quarter("tuning_voices", [n for n in unseen if n.startswith("espeak")])
-    return [n for n in unseen if (n in tuning) == development]
-
-
-def unseen_people() -> list[str]:
-    """Kokoro's English speakers that training never hears; empty where they are not installed."""
-    return [n for n in voices_neural.installed()
-            if n.startswith(("kokoro:a", "kokoro:b")) and is_held_out(n)]
+    people = [n for n in unseen if n.startswith("kokoro")]
+    if development:
+        return sorted(tuning) + [n for n in people if n.split(":")[1][0] in "ab"]
+    return [n for n in unseen if n not in tuning and n not in people]
 
 
 def is_held_out(name: str) -> bool:
@@ -341,13 +341,13 @@ def flite() -> Flite:
 def speak(rng, words, trained: bool, voice: str | None = None) -> Spoken:
     """Speak words with a random voice of the wanted split (or the one named), varied at random.
 
-    A festival voice starts a process for each utterance: only when it is named. Raises ValueError
-    where the synthesiser counts other words.
+    A voice of festival (a process for each utterance) or Kokoro (2 s for each) only when it is named.
+    Raises ValueError where the synthesiser counts other words.
     """
     if voice is None:
         recorded = rng.random() < (0.45 if trained else 0.3)
         names = [n for n in speakers(trained)
-                 if not n.startswith("festival") and n.startswith("espeak") != recorded]
+                 if not n.startswith(SLOW) and n.startswith("espeak") != recorded]
         voice = names[rng.integers(len(names))]
     engine, speaker = voice.split(":")
     if engine == "flite":

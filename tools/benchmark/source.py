@@ -41,9 +41,9 @@ class Source:
         return self.seed >= TUNING_SEEDS
 
     def voices(self) -> list[str]:
-        """`engine:speaker` names. A festival voice would start a process for every sentence."""
+        """`engine:speaker` names; of training those that are always there and quick."""
         if self.column == SEEN:
-            return [n for n in voices.speakers(True) if not n.startswith("festival")]
+            return [n for n in voices.speakers(True) if not n.startswith(voices.SLOW)]
         return voices.speakers(False, self.tuning)
 
     def voice(self, rng: np.random.Generator) -> str:
