@@ -1,4 +1,4 @@
-"""Sizes of the interaction model; the shipped one and a tiny one for tests."""
+"""Sizes of the interaction model: the shipped one, a larger one, and a tiny one for tests."""
 
 from __future__ import annotations
 
@@ -72,5 +72,10 @@ class ModelConfig:
         return cls(**json.loads(path.read_text()))
 
 
+SIZES = {
+    "small": ModelConfig(),
+    "large": ModelConfig(layers=10, width=320, heads=5, phone_layer=5),
+}
+"""Sizes to train: 5.1 million weights (of which the export leaves out the phone head), and 16.4."""
 TINY = ModelConfig(layers=2, width=32, heads=2, window_turns=6, phone_layer=1)
 """For tests."""

@@ -18,8 +18,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SLOTS, VIDEO_SLOTS,
-                           WEIGHTS, ModelConfig)
+from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SIZES, SLOTS,
+                           VIDEO_SLOTS, WEIGHTS, ModelConfig)
 from models.carry import carry_over
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
@@ -139,6 +139,7 @@ def parse(known: ModelConfig, arguments=None) -> tuple[argparse.Namespace, Model
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True, help="checkpoint of models.train")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of the checkpoint")
     parser.add_argument("--to", type=Path, default=WEIGHTS)
     for name in BIASES:
         parser.add_argument("--" + name.replace("_", "-"), type=float,
@@ -147,7 +148,8 @@ def parse(known: ModelConfig, arguments=None) -> tuple[argparse.Namespace, Model
     parser.add_argument("--pictures", action=argparse.BooleanOptionalAction,
                         default=known.pictures, help="feed the patches of video frames")
     options = parser.parse_args(arguments)
-    return options, replace(ModelConfig(), **{name: getattr(options, name) for name in SWITCHES})
+    switches = {name: getattr(options, name) for name in SWITCHES}
+    return options, replace(SIZES[options.size], **switches)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ from torch import Tensor
 from models import augment, batches, tokens
 from models.carry import carry_over
 from models.clips import ClipBank
-from models.config import WEIGHTS, ModelConfig
+from models.config import SIZES, WEIGHTS, ModelConfig
 from models.losses import VIDEO_WEIGHT, speech_losses, video_losses
 from models.model import InteractionNet
 from models.muon import Muon
@@ -90,7 +90,7 @@ class Trainer:
         self.world = int(os.environ.get("WORLD_SIZE", 1))
         self.device = self._join()
         torch.manual_seed(1)
-        self.net = InteractionNet(config or ModelConfig()).to(self.device)
+        self.net = InteractionNet(config or SIZES[options.size]).to(self.device)
         self.position = {"steps": 0, "audio_s": 0.0, "shard": 0}
         if self.rank == 0:
             self._resume()
@@ -133,7 +133,12 @@ class Trainer:
             if path.exists():
                 stored = torch.load(path, map_location="cpu", weights_only=True)
                 weights = carry_over(stored["weights"], stored["names"])
-                self.net.load_state_dict({k: v.float() for k, v in weights.items()})
+                try:
+                    self.net.load_state_dict({k: v.float() for k, v in weights.items()})
+                except RuntimeError as error:
+                    raise ValueError(f"{path} holds weights of another size than {self.net.config}; "
+                                     "next: the --size that they have, or --start none to begin "
+                                     "anew in an empty --work") from error
                 self.position = stored["position"]
                 print(f"goes on from {path}: {self.position}", flush=True)
                 return
@@ -324,6 +329,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, default=CONSTANT, metavar="FILE",
                         help="weights to go on from while DIR has no last.pt (%(default)s); a "
                         "name that does not exist begins anew")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of the network")
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=4, help="streams of 20 s")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="of AdamW: all but the blocks")

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: training parts untested")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: the export is untested")
 
-from models.config import TINY, WEIGHTS, ModelConfig  # noqa: E402
+from models.config import SIZES, TINY, WEIGHTS, ModelConfig  # noqa: E402
 from models.export import INPUTS, SWITCHES, example_inputs, export, parse  # noqa: E402
 from models.model import InteractionNet  # noqa: E402
 
@@ -34,6 +34,11 @@ def test_sizes_come_from_the_code_and_not_from_the_known_file():
     other = replace(KNOWN, layers=2, window_turns=7)
     made = parse(other, ["--weights", "final.pt"])[1]
     assert made == replace(ModelConfig(), **{name: getattr(other, name) for name in SWITCHES})
+
+
+def test_the_size_is_that_of_the_checkpoint():
+    made = parse(KNOWN, ["--weights", "final.pt", "--size", "large"])[1]
+    assert made == replace(SIZES["large"], **{name: getattr(KNOWN, name) for name in SWITCHES})
 
 
 NEWEST_OPSET = 18

@@ -139,6 +139,15 @@ def test_resume_from_constant_elsewhere(shards, tmp_path):
     assert train.Trainer(options, TINY).position["steps"] == 3
 
 
+def test_weights_of_another_size_are_refused(shards, tmp_path):
+    """What there is, what was asked for and what to do are told."""
+    constant = tmp_path / "constant.pt"
+    trained(options_for(shards, tmp_path / "one")).save(constant)
+    options = options_for(shards, tmp_path / "two", "--start", str(constant), "--size", "large")
+    with pytest.raises(ValueError, match="constant.pt holds weights of another size.*--start none"):
+        train.Trainer(options)
+
+
 def test_decay_stage(shards, tmp_path):
     """From two steps of the constant stage; with clips, alone and with pictures, beside sound."""
     options = options_for(shards, tmp_path, "--video", str(shards / "video"), "--clips", "2",
