@@ -114,7 +114,8 @@ class Trainer:
                                           options.more, options.more_share)
         self.video = ClipBank(options.video, self.rng) if options.video else None
         self.since_start = 0
-        self.stages = Stages(options.hours * 3600, options.decay_hours * 3600, options.finish, clock)
+        self.stages = Stages(options.hours * 3600, options.decay_hours * 3600, options.finish,
+                             clock)
         self.share, self.decays = 1.0, False
 
     def _join(self) -> torch.device:
@@ -136,9 +137,9 @@ class Trainer:
                 try:
                     self.net.load_state_dict({k: v.float() for k, v in weights.items()})
                 except RuntimeError as error:
-                    raise ValueError(f"{path} holds weights of another size than {self.net.config}; "
-                                     "next: the --size that they have, or --start none to begin "
-                                     "anew in an empty --work") from error
+                    raise ValueError(f"{path} holds weights of another size than "
+                                     f"{self.net.config}; next: the --size that they have, or "
+                                     "--start none and an empty --work to begin anew") from error
                 self.position = stored["position"]
                 print(f"goes on from {path}: {self.position}", flush=True)
                 return

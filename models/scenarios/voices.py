@@ -64,8 +64,8 @@ class Spoken:
 
 def speakers(trained: bool, development: bool = False) -> list[str]:
     """`engine:speaker` names of training, of tuning (`development`) or of the reported figures.
-    Kokoro's English speakers that training never hears are for tuning, where they are installed: what
-    is reported is the same without them."""
+    Kokoro's English speakers that training never hears are for tuning, where they are installed:
+    what is reported is the same without them."""
     names = [f"espeak:{v}" for v in ESPEAK_VARIANTS] + [f"flite:{v}" for v in FLITE_VOICES]
     names += [f"festival:{v}" for v in FESTIVAL_VOICES] + voices_neural.installed()
     if trained:
@@ -341,8 +341,8 @@ def flite() -> Flite:
 def speak(rng, words, trained: bool, voice: str | None = None) -> Spoken:
     """Speak words with a random voice of the wanted split (or the one named), varied at random.
 
-    A voice of festival (a process for each utterance) or Kokoro (2 s for each) only when it is named.
-    Raises ValueError where the synthesiser counts other words.
+    A voice of festival (a process for each utterance) or Kokoro (2 s for each) only when it is
+    named. Raises ValueError where the synthesiser counts other words.
     """
     if voice is None:
         recorded = rng.random() < (0.45 if trained else 0.3)
