@@ -178,6 +178,11 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
         return _check_open(act, words, threshold)
     act = _plausible(act)
     command = whole(words)
+    other = hypothesis(act, words)
+    if other is not None:
+        verdict = _check_command(act, other, SURE)
+        agreed = command is None and act.name == other[0] and act.confidence >= threshold
+        return verdict if agreed else _asked(verdict)
     if command is not None:
         return _check_command(act, command, SURE)
     command = _near(act, words, threshold)
@@ -194,7 +199,26 @@ def waits(act: Act, words: tuple[str, ...], threshold: float) -> bool:
         return False
     if acts_hold.unfinished(words):
         return True
-    return acts_hold.unfinished(words, slack=1) and _near(act, words, threshold) is None
+    return (acts_hold.unfinished(words, slack=1) and hypothesis(act, words) is None
+            and _near(act, words, threshold) is None)
+
+
+def hypothesis(act: Act, words: tuple[str, ...]) -> Command | None:
+    """The command that the network's heads together make of these very words, if that is another
+    than the words say. An open question stays one."""
+    found = act.hypothesis
+    if found is None or found.heard != words or act.name == grammar.ASK:
+        return None
+    parsed = grammar.parse(found.words)
+    return None if parsed is None else (*parsed, found.words)
+
+
+def _asked(verdict: Verdict) -> Verdict:
+    """The same, but not done without being asked for."""
+    if verdict.decision is not Decision.DO:
+        return verdict
+    asked = _decide(verdict.act, "the words may have been others")
+    return replace(asked, words=verdict.words)
 
 
 def whole(words: tuple[str, ...]) -> Command | None:

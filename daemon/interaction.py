@@ -7,11 +7,13 @@ may be done and what is said are not its business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from daemon.confusion import ConfusionNetwork
 from daemon.engines import open_engine
 from daemon.engines.base import Engine, StepInputs, StepOutputs
 from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task, VoiceState
@@ -23,12 +25,6 @@ from models.baseline_counter import BaselineCounter
 from models.config import CONTEXT_FRAMES
 from models.counter import Gate, PhaseCounter
 
-_NUMBER = ("hundreds", "tens", "units")
-_HEADS_OF = {
-    "number": _NUMBER, "number2": tuple(name + "2" for name in _NUMBER), "unit": ("unit",),
-    "unit2": ("unit2",), "item": ("item",), "colour": ("colour",),
-}
-"""Field of `Slots` -> the heads that carry it."""
 _SILENT = (0, 0, 0, 0)
 """Outputs of a micro-turn in which nothing happened: heard, heard, act, floor."""
 _NO_SOUND = np.zeros((CONTEXT_FRAMES, MELS), np.uint8)
@@ -55,6 +51,7 @@ class InteractionModel:
         self._dmel = Dmel()
         self._similarity = Similarity()
         self._words = tokens.WordAssembler()
+        self._rivals = ConfusionNetwork()
         self._previous = _SILENT
         self._context = _NO_SOUND
 
@@ -81,13 +78,26 @@ class InteractionModel:
         active, rate_hz, counted = self._repetitions(outputs.reps, rows, turn.state)
         return Reply(
             turn.index,
-            tuple(self._words.push(self._previous[:2])),
-            decode_act(heads["act"], heads, outputs.logits),
+            tuple(self._heard(turn.index, outputs)),
+            self._act(heads, outputs),
             Floor(heads["floor"]),
             counted,
             active,
             rate_hz,
         )
+
+    def _heard(self, turn: int, outputs: StepOutputs) -> list[str]:
+        """Words that are complete now."""
+        words = self._words.push(self._previous[:2])
+        logits = outputs.logits["heard0"], outputs.logits["heard1"]
+        self._rivals.push(turn, words, self._previous[:2], logits, self.engine.spec.heard_bias)
+        return words
+
+    def _act(self, heads: Mapping[str, int], outputs: StepOutputs) -> Act | None:
+        act = decode_act(heads["act"], heads, outputs.logits)
+        if act is None:
+            return None
+        return replace(act, hypothesis=self._rivals.decode(act.name, outputs.logits))
 
     def _inputs(self, turn: MicroTurn, rows: list[np.ndarray]) -> StepInputs:
         levels = np.concatenate([self._context, self._dmel.push(turn.audio)])
@@ -129,16 +139,16 @@ class InteractionModel:
 
     def reset(self) -> None:
         """Forget the session so far."""
-        for part in (self.engine, self._dmel, self._similarity, self._words, self._counter,
-                     self._unlearned, self._gate):
+        for part in (self.engine, self._dmel, self._similarity, self._words, self._rivals,
+                     self._counter, self._unlearned, self._gate):
             part.reset()
         self._previous = _SILENT
         self._context = _NO_SOUND
 
     def _parts(self) -> dict[str, Any]:
         return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
-                "words": self._words, "counter": self._counter, "unlearned": self._unlearned,
-                "gate": self._gate}
+                "words": self._words, "rivals": self._rivals, "counter": self._counter,
+                "unlearned": self._unlearned, "gate": self._gate}
 
     def get_state(self) -> dict[str, Any]:
         """Everything that `set_state` needs to go on, as owned values."""
@@ -180,6 +190,6 @@ def decode_act(act: int, heads: Mapping[str, int],
     intent = tokens.ACTS[act]
     fields = tokens.slot_fields(intent)
     slots = {k: v for k, v in tokens.decode_slots(heads).items() if k in fields}
-    used = ["act", *(head for field in slots for head in _HEADS_OF[field])]
+    used = ["act", *(head for field in slots for head in tokens.HEADS_OF[field])]
     confidence = min(probability(logits[name], heads[name]) for name in used)
     return Act(intent, Slots(**slots), confidence)

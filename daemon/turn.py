@@ -140,6 +140,18 @@ class Slots:
 
 
 @dataclass(frozen=True)
+class Hypothesis:
+    """A command that the words since the name may have been."""
+
+    heard: tuple[str, ...]
+    """The words themselves."""
+    words: tuple[str, ...]
+    """The command."""
+    cost: float
+    """How much less likely the heard heads find it, natural logarithm of odds."""
+
+
+@dataclass(frozen=True)
 class Act:
     """An intent that the network emitted in the micro-turn in which the command was complete."""
 
@@ -147,6 +159,8 @@ class Act:
     slots: Slots = Slots()
     confidence: float = 1.0
     """Smallest probability among the intent and the slots that it uses, 0 to 1."""
+    hypothesis: Hypothesis | None = None
+    """What else the words may have been."""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,14 @@ SLOT_HEADS: dict[str, int] = {
 }
 
 
+HEADS_OF = {
+    **{field: tuple(name + suffix for name in ("hundreds", "tens", "units"))
+       for field, suffix in (("number", ""), ("number2", "2"))},
+    **{field: (field,) for field in ("unit", "unit2", "item", "colour")},
+}
+"""Field of a slot -> the heads that carry it."""
+
+
 def encode_slots(slots: dict) -> dict[str, int]:
     """Target class of every slot head for slot values as `grammar.sample` returns them."""
     out = dict.fromkeys(SLOT_HEADS, 0)

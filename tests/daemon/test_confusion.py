@@ -1,0 +1,183 @@
+"""The rivals of the words heard, and the command found among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from daemon.acts_check import Decision, check, hypothesis
+from daemon.confusion import DEAREST, KEPT_TURNS, TWICE_COST, ConfusionNetwork
+from daemon.turn import Act, Hypothesis, Slots
+from models import grammar, tokens
+
+pytestmark = pytest.mark.unit
+
+SURE = 20.0
+
+
+def scores(**costs: float) -> np.ndarray:
+    """Logits of a heard head: words with their costs, `none` for no word; all else is far off."""
+    out = np.full(len(tokens.HEARD), -50.0, np.float32)
+    for word, cost in costs.items():
+        out[0 if word == "none" else tokens.HEARD.index(word)] = SURE - cost
+    return out
+
+
+def heads(intent: str, slots: dict) -> dict[str, np.ndarray]:
+    """Logits of the act and slot heads that are sure of a command."""
+    sizes = {"act": len(tokens.ACTS), **tokens.SLOT_HEADS}
+    classes = {"act": tokens.ACTS.index(intent), **tokens.encode_slots(slots)}
+    out = {name: np.zeros(size, np.float32) for name, size in sizes.items()}
+    for name, one in classes.items():
+        out[name][one] = SURE
+    return out
+
+
+def hear(*turns: dict[str, float]) -> ConfusionNetwork:
+    """A network that heard one place a micro-turn, the second head empty."""
+    network, assembler = ConfusionNetwork(), tokens.WordAssembler()
+    for turn, costs in enumerate(turns):
+        first = scores(**costs)
+        chosen = (int(first.argmax()), 0)
+        network.push(turn, assembler.push(chosen), chosen, (first, scores(none=0.0)), 0.0)
+    return network
+
+
+NAME = {"tagalong": 0.0}
+
+
+def test_a_rival_that_makes_a_command_is_read():
+    network = hear(NAME, {"thank": 0.0, "tank": 1.5}, {"is": 0.0}, {"at": 0.0}, {"seventeen": 0.0})
+    found = network.decode("reading", heads("reading", {"number": 17, "item": "tank"}))
+    assert found.heard == ("thank", "is", "at", "seventeen")
+    assert found.words == ("tank", "is", "at", "seventeen")
+    assert found.cost == pytest.approx(1.5, abs=1e-4)
+
+
+def test_a_word_that_was_missed_is_read_and_one_too_many_left_out():
+    missed = hear(NAME, {"how": 0.0}, {"much": 0.0}, {"is": 0.0}, {"one": 0.0},
+                  {"none": 0.0, "plus": 0.7}, {"six": 0.0})
+    slots = {"number": 1, "item": "plus", "number2": 6}
+    assert missed.decode("calculate", heads("calculate", slots)).words == (
+        "how", "much", "is", "one", "plus", "six")
+    more = hear(NAME, {"how": 0.0, "none": 1.0}, {"hello": 0.0})
+    assert more.decode("hello", heads("hello", {})).words == ("hello",)
+
+
+def test_a_word_heard_twice_was_perhaps_said_once():
+    network = hear(NAME, {"timer": 0.0}, {"for": 0.0}, {"for": 0.0, "none": 3.0}, {"ten": 0.0},
+                   {"seconds": 0.0})
+    found = network.decode("set_timer", heads("set_timer", {"number": 10, "unit": "second"}))
+    assert found.words == ("timer", "for", "ten", "seconds")
+    assert found.cost == TWICE_COST
+
+
+def test_the_slot_heads_choose_between_rivals():
+    turns = (NAME, {"count": 0.0}, {"thirty": 0.0}, {"dips": 0.0, "deadlifts": 0.4, "squats": 0.3})
+    for item in ("deadlifts", "squats"):
+        found = hear(*turns).decode("count_reps", heads("count_reps", {"number": 30, "item": item}))
+        assert found.words == ("count", "thirty", item)
+    same = hear(*turns).decode("count_reps", heads("count_reps", {"number": 30, "item": "dips"}))
+    assert same is None, "the best words and the heads agree"
+
+
+def test_words_before_the_name_are_no_part_of_it():
+    network = hear({"good": 0.0}, {"day": 0.0}, NAME, {"skip": 0.0},
+                   {"much": 0.0, "this": 1.0})
+    assert network.decode("skip_step", heads("skip_step", {})).heard == ("skip", "much")
+
+
+def test_nothing_close_is_nothing_read():
+    dear = DEAREST + 0.1
+    network = hear(NAME, {"thank": 0.0, "tank": dear}, {"is": 0.0}, {"at": 0.0}, {"one": 0.0})
+    assert network.decode("reading", heads("reading", {"number": 1, "item": "tank"})) is None
+    assert ConfusionNetwork().decode("stop", heads("stop", {})) is None
+
+
+def test_words_of_a_command_serve_one_act():
+    network = hear({"skip": 0.0}, {"this": 0.0})
+    assert network.decode("skip_step", heads("skip_step", {})) is None
+    assert network.get_state() == []
+
+
+def test_old_places_are_forgotten_and_the_state_goes_on():
+    network = hear(NAME, {"thank": 0.0, "tank": 1.0})
+    again = ConfusionNetwork()
+    again.set_state(network.get_state())
+    assert again.get_state() == network.get_state() != []
+    silence = (scores(none=0.0),) * 2
+    again.push(KEPT_TURNS + 2, [], (0, 0), silence, 0.0)
+    assert again.get_state() == []
+
+
+def test_a_spelled_word_may_have_been_none():
+    network, assembler = ConfusionNetwork(), tokens.WordAssembler()
+    pieces = [t for t in tokens.encode_word("zyx")]
+    assert not any(tokens.is_word(t) for t in pieces)
+    for turn, token in enumerate([*pieces, 0, 0, tokens.HEARD.index("hello")]):
+        first = np.full(len(tokens.HEARD), -50.0, np.float32)
+        first[token] = SURE
+        network.push(turn, assembler.push((token, 0)), (token, 0), (first, scores(none=0.0)), 0.0)
+    found = network.decode("hello", heads("hello", {}))
+    assert (found.heard, found.words) == (("zyx", "hello"), ("hello",))
+
+
+def test_whatever_is_heard_a_hypothesis_is_a_command_and_no_cheaper_than_what_was_heard():
+    rng = np.random.default_rng(4)
+    found = 0
+    for _ in range(300):
+        command = grammar.sample(rng, list(grammar.INTENTS)[rng.integers(len(grammar.INTENTS))])
+        turns = []
+        for word in command.words:
+            other = tokens.WORDS[rng.integers(len(tokens.WORDS))]
+            costs = {word: float(rng.exponential(1.0)), other: float(rng.exponential(2.0))}
+            turns.append({**costs, "none": float(rng.exponential(4.0))})
+        intent, slots = grammar.parse(command.words) or (None, {})
+        if intent is None:
+            continue
+        guess = hear(NAME, *turns).decode(intent, heads(intent, slots))
+        if guess is not None:
+            found += 1
+            assert grammar.parse(guess.words) is not None
+            assert guess.cost >= 0.0 and guess.words != guess.heard
+    assert found > 50
+
+
+# -- what becomes of it ------------------------------------------------------------------------
+
+def judged(heard: str, command: str, intent: str, confidence: float, **slots):
+    act = Act(intent, Slots(**slots), confidence,
+              Hypothesis(tuple(heard.split()), tuple(command.split()), 1.0))
+    return check(act, tuple(heard.split()), 0.5, 0.7)
+
+
+def test_a_hypothesis_that_the_act_agrees_with_is_done():
+    found = judged("thank is at one", "tank is at one", "reading", 0.6, number=1, item="tank")
+    assert (found.decision, found.act.slots.item) == (Decision.DO, "tank")
+    assert found.words == ("tank", "is", "at", "one")
+
+
+@pytest.mark.parametrize("heard, command, intent, confidence, slots", [
+    ("thank is at one", "tank is at one", "reading", 0.4, {"number": 1, "item": "tank"}),
+    ("thank is at one", "tank is at one", "reading", 0.8, {"number": 2, "item": "tank"}),
+    ("longer", "louder", "slower", 0.8, {}),
+    ("log ten dips", "log ten squats", "log_set", 0.8, {"number": 10, "item": "squats"}),
+], ids=("not sure", "another value", "another act", "the words are a command themselves"))
+def test_a_hypothesis_is_read_back_where(heard, command, intent, confidence, slots):
+    found = judged(heard, command, intent, confidence, **slots)
+    assert found.decision is Decision.READ_BACK
+    assert found.words == tuple(command.split())
+
+
+def test_a_hypothesis_about_other_words_is_left():
+    act = Act("reading", Slots(number=1, item="tank"), 0.6,
+              Hypothesis(("thank", "is"), ("tank", "is", "at", "one"), 1.0))
+    plain = Act("reading", Slots(number=1, item="tank"), 0.6)
+    words = ("thank", "is", "at", "one")
+    assert check(act, words, 0.5, 0.7).decision is check(plain, words, 0.5, 0.7).decision
+    assert hypothesis(act, words) is None
+
+
+def test_an_open_question_stays_one():
+    found = judged("how is the weather", "how is the battery", "ask", 0.8)
+    assert (found.decision, found.act.name) == (Decision.DO, "ask")
