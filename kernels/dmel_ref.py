@@ -46,18 +46,27 @@ def mel_filters() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _window() -> np.ndarray:
+def hann_window() -> np.ndarray:
     """Periodic Hann window over int16 samples, scaled to +-1."""
     n = np.arange(WINDOW)
     return ((0.5 - 0.5 * np.cos(2 * np.pi * n / WINDOW)) / 32768.0).astype(np.float32)
 
 
-def _levels(frames: np.ndarray) -> np.ndarray:
-    """(n, 800) samples -> (n, 80) uint8 levels."""
-    spectrum = np.abs(np.fft.rfft(frames.astype(np.float32) * _window(), FFT))
-    mel = spectrum.astype(np.float32) @ mel_filters().T
+def mel_bands(frames: np.ndarray) -> np.ndarray:
+    """(n, 800) samples -> (n, 80) float32 magnitudes in the bands."""
+    spectrum = np.abs(np.fft.rfft(frames.astype(np.float32) * hann_window(), FFT))
+    return spectrum.astype(np.float32) @ mel_filters().T
+
+
+def quantise(mel: np.ndarray) -> np.ndarray:
+    """Magnitudes of any shape -> uint8 levels."""
     steps = (np.log10(np.maximum(mel, FLOOR)) - LOG_LOW) / LOG_STEP
     return np.rint(np.clip(steps, 0, LEVELS - 1)).astype(np.uint8)
+
+
+def _levels(frames: np.ndarray) -> np.ndarray:
+    """(n, 800) samples -> (n, 80) uint8 levels."""
+    return quantise(mel_bands(frames))
 
 
 def dmel(pcm: np.ndarray) -> np.ndarray:

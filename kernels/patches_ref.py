@@ -25,7 +25,7 @@ Layout = Literal["rgb", "bgr", "nv12", "yuyv"]
 Crop = tuple[int, int, int, int]
 """top, left, height, width in pixels of the source."""
 
-_LEVELS = ((np.arange(256) / 255 - 0.5) / 0.25).astype(np.float32)
+PIXEL_LEVELS = ((np.arange(256) / 255 - 0.5) / 0.25).astype(np.float32)
 """Normalised value of each pixel level: computed in float64, rounded once to float32."""
 
 
@@ -42,7 +42,7 @@ def patches(rgb: np.ndarray) -> np.ndarray:
     rows, columns = GRID
     cells = rgb.reshape(rows, PATCH, columns, PATCH, 3)  # row, y, column, x, RGB
     cells = cells.transpose(0, 2, 1, 3, 4)  # row, column, y, x, RGB
-    return _LEVELS[cells.reshape(rows * columns, PATCH * PATCH * 3)]  # (P, 4800)
+    return PIXEL_LEVELS[cells.reshape(rows * columns, PATCH * PATCH * 3)]  # (P, 4800)
 
 
 def resize_area(
