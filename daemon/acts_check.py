@@ -178,13 +178,13 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
         return _check_open(act, words, threshold)
     act = _plausible(act)
     command = whole(words)
-    other = hypothesis(act, words)
-    if other is not None:
-        verdict = _check_command(act, other, SURE)
-        agreed = command is None and act.name == other[0] and act.confidence >= threshold
-        return verdict if agreed else _asked(verdict)
     if command is not None:
         return _check_command(act, command, SURE)
+    command = hypothesis(act, words)
+    if command is not None:
+        verdict = _check_command(act, command, SURE)
+        agreed = act.name == command[0] and act.confidence >= threshold
+        return verdict if agreed else _asked(verdict)
     command = _near(act, words, threshold)
     if command is not None:
         return _check_command(act, command, 0.0)
