@@ -377,6 +377,9 @@ class Link:
         self._post.connected = True
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: Any, p: Any) -> None:
+        if not self._post.connected and not self._connection_error:
+            self._connection_error = f"the broker ended the connection unaccepted ({code}); with " \
+                "TLS: is the certificate of its authority, and not revoked?"
         self._counts["disconnects"] += self._post.connected
         self._post.connected = False
         self._back_off(client)

@@ -73,18 +73,21 @@ class Desk:
         return tuple(i for i, p in list(self._open.items()) if p.record.state == "open")
 
     def _restore(self) -> None:
-        now_s, now_ms = self._monotonic(), self._unix_ms()
+        now_ms = self._unix_ms()
         for record in self._outbox.records():
             if record.state != "cancelled" and now_ms > record.deadline_ms + KEEP_ANSWERED_MS:
                 self._outbox.remove(record.id)
                 continue
             remember(self._committed, record.id)
-            # A clock that was set back meanwhile must not give it more time than it ever had.
-            left_ms = min(record.deadline_ms - now_ms, record.deadline_ms - record.asked_ms)
-            promise = Promise(record, now_s + left_ms / 1_000)
+            promise = self._promise(record)
             if record.state in ("open", "cancelled"):
                 self._open[record.id] = promise
             self._report_again(promise)
+
+    def _promise(self, record: Record) -> Promise:
+        # A clock that was set back over a restart must not give it more time than it ever had.
+        left_ms = min(record.deadline_ms - self._unix_ms(), record.deadline_ms - record.asked_ms)
+        return Promise(record, self._monotonic() + left_ms / 1_000)
 
     def _report_again(self, promise: Promise) -> None:
         record = promise.record
@@ -118,7 +121,7 @@ class Desk:
         except BaseException:
             self.refuse(new, "I could not note that down.")
             raise
-        self._open[new.id] = Promise(record, self._monotonic() + new.deadline_s)
+        self._open[new.id] = self._promise(record)
         remember(self._committed, new.id)
 
     def _record(self, new: NewAsk) -> Record:

@@ -225,7 +225,10 @@ class Worker:
 
     def _on_attachment(self, device: str, id: str, name: str, payload: bytes) -> None:
         with self._lock:
-            job = self._jobs.get((device, id))
+            job, done = self._jobs.get((device, id)), (device, id) in self._done
+        if job is None and done:
+            self.counts["duplicates"] += 1  # it was asked for twice, or came too late to help
+            return
         if job is None or not job.wants_clip or name != "audio":
             raise BadPayload("attachment", "nothing asked for it")
         if job.clip is not None:
