@@ -281,8 +281,10 @@ class Desk:
         if answer.n in promise.held or answer.n < promise.next_n:
             self._counts["duplicates"] += 1
             return
+        self._counts["pieces"] += 1
         for ready in promise.take(answer):
-            self._outbox.add_answer(ready.id, ready.n, wire.encode(ready).decode())
+            final = ready.type is AnswerType.FINAL
+            self._outbox.add_answer(ready.id, ready.n, wire.encode(ready).decode(), final)
             self._hand_on(promise.record, ready)
 
     def _hand_on(self, record: Record, answer: Answer) -> None:
@@ -290,7 +292,6 @@ class Desk:
             self._counts["parts"] += 1
             self._events.put(event_of(EventKind.PART, record, answer))
             return
-        self._outbox.set_state(record.id, "answered")
         self._open.pop(record.id, None)
         self._counts["finals"] += 1
         self._events.put(event_of(EventKind.FINAL, record, answer))

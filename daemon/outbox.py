@@ -145,10 +145,13 @@ class Outbox:
         """Change the state of a request."""
         self._db.execute("UPDATE asks SET state = ? WHERE id = ?", (state, id))
 
-    def add_answer(self, id: str, n: int, body: str) -> bool:
-        """Keep one numbered answer; False when that number was there before."""
-        done = self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (id, n, body))
-        return done.rowcount == 1
+    def add_answer(self, id: str, n: int, body: str, final: bool) -> None:
+        """Keep one numbered answer; with `final` its request is answered, in the same write."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (id, n, body))
+            if final:
+                self._db.execute("UPDATE asks SET state = 'answered' WHERE id = ?", (id,))
 
     def answers(self, id: str) -> list[str]:
         """JSON of the answers to a request, by number."""

@@ -27,7 +27,7 @@ KEEP_ANSWERED_MS = 3_600_000
 """An answer nobody settled is offered again after a restart for this long past its deadline."""
 MAX_REMEMBERED = 1_024
 COUNTERS = (
-    *("asks", "published", "republished", "accepted", "heartbeats", "parts", "finals"),
+    *("asks", "published", "republished", "accepted", "heartbeats", "pieces", "parts", "finals"),
     *("duplicates", "late", "strangers", "expired", "unavailable", "cancelled"),
     *("shed_asks", "shed_events", "shed_commands", "connects", "disconnects", "refusals"),
     *("mutes", "shed_mutes"),

@@ -231,8 +231,9 @@ class EmbeddedBroker:
             "set_tcp_nodelay true",
             "persistence true",
             f"persistence_location {self.folder.resolve()}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
+            # Not at every change: that holds up each message by a write of the whole store, and
+            # what a killed broker forgets the device asks again.
+            "autosave_interval 30",
             "max_queued_messages 1000",
             "log_type error",
             "log_type warning",

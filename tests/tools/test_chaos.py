@@ -66,6 +66,8 @@ def test_the_proxy_passes_holds_tears_and_cuts() -> None:
             near = socket.create_connection(("127.0.0.1", proxy.port), 5)
             peer = far.accept()[0]
             peer.settimeout(5)
+            near.sendall(b".")
+            assert peer.recv(1) == b"."
             return near, peer
 
         near, peer = connected()

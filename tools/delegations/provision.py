@@ -46,11 +46,11 @@ allow_anonymous false
 acl_file {folder}/tagalong.acl
 # Without this a question and its answer take 80 ms instead of 1 ms.
 set_tcp_nodelay true
-# Sessions and waiting messages survive a restart of the broker, also a hard one.
+# Sessions and waiting messages survive a restart of the broker; what a hard one costs the devices
+# ask again. Saved at every change, each message would wait for a write of the whole store.
 persistence true
 persistence_location {store}/
-autosave_on_changes true
-autosave_interval 1
+autosave_interval 30
 persistent_client_expiration 14d
 # Bounds: a device that stays away fills no memory.
 max_queued_messages 1000
