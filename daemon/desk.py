@@ -283,9 +283,12 @@ class Desk:
             return
         self._counts["pieces"] += 1
         for ready in promise.take(answer):
+            # Handed on first: the answer does not wait for the disk. None of it sounds before it is
+            # there, for the mark of its first sentence is written behind it; and the broker keeps
+            # what is not acknowledged.
+            self._hand_on(promise.record, ready)
             final = ready.type is AnswerType.FINAL
             self._outbox.add_answer(ready.id, ready.n, wire.encode(ready).decode(), final)
-            self._hand_on(promise.record, ready)
 
     def _hand_on(self, record: Record, answer: Answer) -> None:
         if answer.type is AnswerType.PART:

@@ -176,6 +176,11 @@ class EmbeddedBroker:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log_path(self) -> Path:
         """What Mosquitto says."""
         return self.folder / "mosquitto.log"

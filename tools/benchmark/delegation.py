@@ -38,7 +38,7 @@ PAUSE_S = 0.005
 Call = Callable[[], None]
 
 
-def _peer(kind: str, where: str, stack: ExitStack) -> None:
+def start_peer(kind: str, where: str, stack: ExitStack) -> None:
     """Start the other side in a process of its own; returns once it answers."""
     process = subprocess.Popen([sys.executable, "-m", "tools.benchmark.delegation_peer", kind,
                                 where], cwd=REPOSITORY, stdin=subprocess.PIPE,
@@ -65,7 +65,7 @@ def _request() -> bytes:
 def over_mqtt(stack: ExitStack, folder: Path) -> Call:
     """The product's link to the product's worker."""
     broker = stack.enter_context(EmbeddedBroker(folder / "broker"))
-    _peer("mqtt", broker.url, stack)
+    start_peer("mqtt", broker.url, stack)
     link = Link(broker.url, "glasses", folder / "outbox.db")
     stack.callback(link.close)
 
@@ -81,7 +81,7 @@ def over_mqtt(stack: ExitStack, folder: Path) -> Call:
 def over_http(stack: ExitStack, folder: Path) -> Call:
     """HTTP/1.1 with a connection that stays open."""
     port = free_port()
-    _peer("http", str(port), stack)
+    start_peer("http", str(port), stack)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
     client.connect()
     client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ def over_grpc(stack: ExitStack, folder: Path) -> Call:
     import grpc
 
     port = free_port()
-    _peer("grpc", str(port), stack)
+    start_peer("grpc", str(port), stack)
     channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
     ask = channel.unary_unary("/tagalong.Background/Ask")
 

@@ -96,8 +96,8 @@ class Proxy:
         self._flows |= {writer, far[1]}
         try:
             await asyncio.gather(self._pump(reader, far[1]), self._pump(far[0], writer))
-        except OSError:
-            pass  # one of the ends is gone: so is the other
+        except (OSError, asyncio.CancelledError):
+            pass  # one of the ends is gone, or the proxy ends: so does the other
         finally:
             for one in (writer, far[1]):
                 one.transport.abort()
