@@ -262,11 +262,12 @@ class Acts:
         return self._out([filler], effect.words, now_s)
 
     def answer_ready(self, id: str, sentences: Sequence[str], placement: str,
-                     now_s: float) -> list[Effect]:
+                     now_s: float, first: int = 0) -> list[Effect]:
         """A final answer (or a spoken expiry) came. placement: silent, when_idle, interrupt.
 
         It waits for `tick` to release it; a silent one is only noted. An id that is not known
         here is spoken too: a crash may have cost the ledger what the outbox still promises.
+        `first` is the number of the first sentence, where those before it were heard already.
         """
         ledger = self._ledger
         asked = next((d for d in ledger.book.delegations if d.id == id), None)
@@ -274,7 +275,7 @@ class Acts:
         silent = placement == "silent" or not sentences or (asked is not None and asked.silent)
         if not silent:
             words = asked.words if asked is not None else ()
-            ledger.answers += (Answer(id, tuple(sentences), placement, now_s, words),)
+            ledger.answers += (Answer(id, tuple(sentences), placement, now_s, words, first),)
         data = {"id": id, "status": "final", "placement": "silent" if silent else placement}
         return [Note("answer", " ".join(sentences), data)]
 

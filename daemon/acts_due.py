@@ -82,5 +82,6 @@ def next_answer(ledger: Ledger, now_s: float, asked: bool, wearer_speaking: bool
 def sentences(answer: Answer) -> list[Effect]:
     """An answer as it is spoken, sentence by sentence."""
     urgent = answer.placement == "interrupt"
-    return [Say(text, "answer", f"answer:{answer.id}", interrupt=urgent and n == 0)
-            for n, text in enumerate(answer.sentences)]
+    return [Say(text, "answer", f"answer:{answer.id}", interrupt=urgent and n == answer.first,
+                sentence=(answer.id, n))
+            for n, text in enumerate(answer.sentences, start=answer.first)]

@@ -32,6 +32,8 @@ class Say:
     """Outbox id that must be on disk before this may be heard."""
     interrupt: bool = False
     """Goes before whatever has not begun."""
+    sentence: tuple[str, int] | None = None
+    """Id and number of a sentence of an answer: marked on disk before its first sample."""
 
 
 @dataclass(frozen=True)

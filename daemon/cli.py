@@ -207,7 +207,7 @@ def _background_parser(verbs: Any) -> None:
     background = _verb(verbs, "background", "worker", text)
     _config_flag(background)
     background.add_argument("--broker", metavar="URL", help="mqtt://localhost, mqtts://HOST")
-    background.add_argument("--manuals", type=Path, metavar="DIR", help="Markdown manuals")
+    background.add_argument("--manuals", type=Path, metavar="DIR", help="*.md, *.txt, *.pdf")
     background.add_argument("--workout-log", type=Path, metavar="FILE", help="SQLite file")
     background.add_argument("--name", help="name of this worker in the topics")
 

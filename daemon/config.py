@@ -281,7 +281,7 @@ class BackgroundConfig(Section):
     name: str = Field("worker", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     """Name of this worker in the topics."""
     manuals: FilePath | None = None
-    """Folder of Markdown manuals; without one the bundled ones."""
+    """Folder of manuals (*.md, *.txt, *.pdf); without one the bundled ones."""
     workout_log: FilePath | None = None
     """File of the workout log; without one it lies in the state folder."""
     concurrency: int = Field(2, ge=1, le=64)

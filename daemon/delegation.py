@@ -31,7 +31,7 @@ from daemon.background.mqtt import (
 )
 from daemon.background.wire import Answer, BadPayload
 from daemon.desk import Desk
-from daemon.outbox import Outbox
+from daemon.outbox import Heard, Outbox
 from daemon.promises import (
     COUNTERS,
     MAX_OPEN,
@@ -131,6 +131,7 @@ class Link:
             max_open,
         )
         self._commands: Queue[Callable[[], None]] = Queue(MAX_COMMANDS)
+        self._marking: set[tuple[str, int]] = set()
         self._stopping = threading.Event()
         self._remote_mute = remote_mute
         self._mutes: Queue[MuteSet] = Queue(MAX_MUTES)
@@ -214,6 +215,23 @@ class Link:
         """Forget an answer or expiry that was spoken, shown or dropped."""
         self._command(lambda: self._desk.settle(id))
 
+    def begin(self, id: str, sentence: int) -> bool:
+        """Whether a sentence of an answer, from 0, may sound: it is marked as begun on disk.
+
+        Asked again until it says so; the first time asks for the mark.
+        """
+        if self._desk.begun(id) > sentence:
+            return True
+        if (id, sentence) not in self._marking:
+            self._marking.add((id, sentence))
+            if not self._command(lambda: self._begin(id, sentence)):
+                self._marking.discard((id, sentence))
+        return False
+
+    def completed(self, id: str, sentence: int) -> None:
+        """A sentence sounded to its end: it is never spoken again, also after a crash."""
+        self._command(lambda: self._desk.mark(id, Heard(sentence + 1, sentence + 1)))
+
     def poll(self) -> list[AnswerEvent]:
         """What happened since the last call, in order; each piece once.
 
@@ -292,6 +310,10 @@ class Link:
                 self._counts["disk_errors"] += 1
                 self._desk.last_error = f"outbox {self._outbox.path}: {error}"
 
+    def _begin(self, id: str, sentence: int) -> None:
+        self._marking.discard((id, sentence))
+        self._desk.mark(id, Heard(sentence + 1))
+
     def _publish_stats(self, message: wire.Stats) -> None:
         if self._post.connected:
             self._client.publish(wire.stats_topic(self._device), wire.encode(message), qos=0)
@@ -355,6 +377,9 @@ class Link:
         self._post.connected = True
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: Any, p: Any) -> None:
+        if not self._post.connected and not self._connection_error:
+            self._connection_error = f"the broker ended the connection unaccepted ({code}); with " \
+                "TLS: is the certificate of its authority, and not revoked?"
         self._counts["disconnects"] += self._post.connected
         self._post.connected = False
         self._back_off(client)

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from daemon import phrases
 from daemon.acts_effects import Delegate
+from daemon.outbox import Heard
 from daemon.promises import AnswerEvent, Conversation, EventKind
 from daemon.promises import Delegate as Link
 
@@ -34,6 +36,8 @@ class News:
     """This piece; with `final` see `sentences`."""
     sentences: tuple[str, ...] = ()
     """The whole answer, with `final`, `expired` and `refused`."""
+    first: int = 0
+    """Number of the first of `sentences`; those before it were heard before a crash."""
     placement: str = "when_idle"
     source: str | None = None
     latency_s: float | None = None
@@ -140,5 +144,13 @@ class Errands:
         if event.ends:
             self._open.pop(event.id, None)
             self._pieces.pop(event.id, None)
-        return News(event.id, status, event.text, sentences, event.placement, event.source,
-                    latency_s)
+        return News(event.id, status, event.text, unheard(sentences, event.heard),
+                    event.heard.next, event.placement, event.source, latency_s)
+
+
+def unheard(sentences: tuple[str, ...], heard: Heard) -> tuple[str, ...]:
+    """What is left to say of an answer; one broken off by a crash is taken up again."""
+    left = sentences[heard.next:]
+    if heard.broken_off and left:
+        return (f"{phrases.AS_I_WAS_SAYING} {left[0]}", *left[1:])
+    return left

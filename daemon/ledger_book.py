@@ -138,6 +138,8 @@ class Answer:
     ready_at_s: float
     words: tuple[str, ...] = ()
     """What was asked."""
+    first: int = 0
+    """Number of the first of `sentences`; those before it were heard before a crash."""
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,15 @@ class Mouth:
 
     # -- asked for by the step thread ---------------------------------------------------------
 
-    def say(self, say: Say, committed: Callable[[str], bool]) -> int:
-        """Queue a sentence; returns its number. `committed` tells what `say.after` waits for."""
-        number, after = self._number(), say.after
+    def say(self, say: Say, committed: Callable[[str], bool],
+            begin: Callable[[str, int], bool]) -> int:
+        """Queue a sentence; returns its number. `committed` tells what `say.after` waits for,
+        `begin` whether `say.sentence` is marked."""
+        number, after, sentence = self._number(), say.after, say.sentence
         ready = None
+        if sentence is not None:
+            def ready() -> bool:
+                return begin(*sentence)
         if after is not None:
             def ready() -> bool:
                 return committed(after) or after in self._withdrawn

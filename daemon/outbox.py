@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS asks (
@@ -28,12 +29,36 @@ CREATE TABLE IF NOT EXISTS answers (
     body TEXT NOT NULL,
     PRIMARY KEY (id, n)
 );
+CREATE TABLE IF NOT EXISTS heard (
+    id TEXT PRIMARY KEY REFERENCES asks (id) ON DELETE CASCADE,
+    begun INTEGER NOT NULL,
+    completed INTEGER NOT NULL
+);
 """
 USER_VERSION = 1
 
 
 class OutboxError(RuntimeError):
     """The file cannot be used; the message says which and what to do."""
+
+
+class Heard(NamedTuple):
+    """How far an answer was spoken, in sentences."""
+
+    begun: int = 0
+    """Sentences of which the first sample may have sounded, those before them included."""
+    completed: int = 0
+    """Sentences up to the last that sounded to its end."""
+
+    @property
+    def broken_off(self) -> bool:
+        """A sentence was begun and not brought to its end."""
+        return self.begun > self.completed
+
+    @property
+    def next(self) -> int:
+        """Number of the sentence to go on with: the one broken off, else the one after it."""
+        return self.begun - 1 if self.broken_off else self.completed
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,11 @@ class Record:
     """Unix time, ms."""
     state: str = "open"
     """open | answered (final on disk, not settled) | cancelled (to be told) | expired."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes on disk, about."""
+        return len(self.body) + len(self.audio or b"")
 
 
 class Outbox:
@@ -115,16 +145,41 @@ class Outbox:
         """Change the state of a request."""
         self._db.execute("UPDATE asks SET state = ? WHERE id = ?", (state, id))
 
-    def add_answer(self, id: str, n: int, body: str) -> bool:
-        """Keep one numbered answer; False when that number was there before."""
-        done = self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (id, n, body))
-        return done.rowcount == 1
+    def add_answer(self, id: str, n: int, body: str, final: bool) -> None:
+        """Keep one numbered answer; with `final` its request is answered, in the same write."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", (id, n, body))
+            if final:
+                self._db.execute("UPDATE asks SET state = 'answered' WHERE id = ?", (id,))
 
     def answers(self, id: str) -> list[str]:
         """JSON of the answers to a request, by number."""
         rows = self._db.execute("SELECT body FROM answers WHERE id = ? ORDER BY n", (id,))
         return [row[0] for row in rows]
 
+    def mark(self, id: str, heard: Heard) -> None:
+        """Note how far an answer was spoken, unless it is settled; on disk when this returns."""
+        self._db.execute(
+            "INSERT INTO heard SELECT id, ?, ? FROM asks WHERE id = ? "
+            "ON CONFLICT (id) DO UPDATE SET "
+            "begun = max(begun, excluded.begun), completed = max(completed, excluded.completed)",
+            (heard.begun, heard.completed, id),
+        )
+
+    def heard(self, id: str) -> Heard:
+        """How far an answer was spoken."""
+        row = self._db.execute("SELECT begun, completed FROM heard WHERE id = ?", (id,)).fetchone()
+        return Heard() if row is None else Heard(*row)
+
     def remove(self, id: str) -> None:
-        """Forget a request and its answers."""
-        self._db.execute("DELETE FROM asks WHERE id = ?", (id,))
+        """Forget a request and its answers.
+
+        Without a sync of its own: if power fails the request is there again, and its marks say
+        that it was dealt with.
+        """
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._db.execute("DELETE FROM asks WHERE id = ?", (id,))
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")

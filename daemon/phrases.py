@@ -24,6 +24,7 @@ _ORDINALS = (
 
 YES = "yes?"
 CHECKING = "I'll check."
+AS_I_WAS_SAYING = "as I was saying:"
 FOR_HOW_LONG = "for how long?"
 HOW_MANY = "how many?"
 WHICH_NUMBER = "which number?"

@@ -13,18 +13,21 @@ from typing import Protocol
 import numpy as np
 
 from daemon.background.wire import Answer, new_ulid
-from daemon.outbox import Record
+from daemon.outbox import Heard, Record
 from daemon.remote_mute import MuteSet, MuteState
 
 KINDS = ("question", "calculate", "convert", "workout_log")
-MAX_OPEN = 32
+MAX_OPEN = 128
 """Open delegations; one more sheds the oldest silent one, else the oldest."""
+MAX_OPEN_BYTES = 33_554_432
+"""The same for their bodies and clips together."""
+_PLACEMENTS = ("interrupt", "when_idle", "silent")
 MAX_EVENTS = 4_096
 KEEP_ANSWERED_MS = 3_600_000
 """An answer nobody settled is offered again after a restart for this long past its deadline."""
 MAX_REMEMBERED = 1_024
 COUNTERS = (
-    *("asks", "published", "republished", "accepted", "heartbeats", "parts", "finals"),
+    *("asks", "published", "republished", "accepted", "heartbeats", "pieces", "parts", "finals"),
     *("duplicates", "late", "strangers", "expired", "unavailable", "cancelled"),
     *("shed_asks", "shed_events", "shed_commands", "connects", "disconnects", "refusals"),
     *("mutes", "shed_mutes"),
@@ -69,6 +72,8 @@ class AnswerEvent:
     worker: str = ""
     asked_kind: str = ""
     """Kind of the request, as in `ask`."""
+    heard: Heard = Heard()
+    """How far an earlier process came in speaking it."""
 
     @property
     def ends(self) -> bool:
@@ -95,6 +100,10 @@ class Delegate(Protocol):
     def cancel(self, id: str) -> None: ...
 
     def settle(self, id: str) -> None: ...
+
+    def begin(self, id: str, sentence: int) -> bool: ...
+
+    def completed(self, id: str, sentence: int) -> None: ...
 
     def poll(self) -> list[AnswerEvent]: ...
 
@@ -193,6 +202,13 @@ class NullLink:
     def settle(self, id: str) -> None:
         """Nothing is kept."""
 
+    def begin(self, id: str, sentence: int) -> bool:
+        """There is no journal to wait for."""
+        return True
+
+    def completed(self, id: str, sentence: int) -> None:
+        """Nothing is kept."""
+
     def poll(self) -> list[AnswerEvent]:
         """As `Link.poll`."""
         events = list(self._events)
@@ -245,6 +261,8 @@ class Promise:
     """An open request: who works at it, and what to do next. Owned by the writer thread."""
 
     record: Record
+    ends_s: float
+    """Monotonic time of its deadline: a wall clock that jumps does not move it."""
     owner: str | None = None
     """The worker whose parts count."""
     heard_s: float = float("-inf")
@@ -254,6 +272,16 @@ class Promise:
     """Number of the next piece to hand on."""
     held: dict[int, Answer] = field(default_factory=dict)
     """Pieces that came too early, by number; at most `wire.MAX_PARTS`."""
+
+    @property
+    def out(self) -> bool:
+        """This process has published it."""
+        return self.published_s > float("-inf")
+
+    @property
+    def urgency(self) -> int:
+        """0 for what interrupts, 1 for a pause, 2 for what is silent."""
+        return _PLACEMENTS.index(self.record.placement)
 
     def due(self, now_s: float, silence_s: float) -> bool:
         """Whether to publish it (again): no sign of life for `silence_s`."""

@@ -267,6 +267,8 @@ class Session:
             self.emit("earcon", span.text, **data)
         else:
             self.emit("spoken", span.text, utterance=span.id, cut=not span.completed, **data)
+            if span.completed and played.say.sentence is not None:
+                self.parts.errands.link.completed(*played.say.sentence)
 
     # -- effects ------------------------------------------------------------------------------
 
@@ -281,7 +283,8 @@ class Session:
     def _say(self, say: fx.Say) -> None:
         if say.cause.startswith("act:"):
             self._talk.answered()
-        number = self.parts.mouth.say(say, self.parts.errands.link.committed)
+        link = self.parts.errands.link
+        number = self.parts.mouth.say(say, link.committed, link.begin)
         self.emit("say", say.text, cause=say.cause, utterance=number, unasked=say.unasked)
         if say.kind != "count":
             self._conversation.append(("tagalong", say.text))
@@ -320,7 +323,8 @@ class Session:
             self.parts.mouth.withdraw(news.id)
         self._unsettled.add(news.id)
         self._do(lambda: [_with(effect, known) for effect in self.parts.acts.answer_ready(
-            news.id, news.sentences, "interrupt" if refused else news.placement, self.now_s)])
+            news.id, news.sentences, "interrupt" if refused else news.placement, self.now_s,
+            news.first)])
 
     def _is_over(self, id: str) -> bool:
         """Nothing of this answer waits or sounds any more."""

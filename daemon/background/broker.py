@@ -176,6 +176,11 @@ class EmbeddedBroker:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log_path(self) -> Path:
         """What Mosquitto says."""
         return self.folder / "mosquitto.log"
@@ -231,8 +236,9 @@ class EmbeddedBroker:
             "set_tcp_nodelay true",
             "persistence true",
             f"persistence_location {self.folder.resolve()}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
+            # Not at every change: that holds up each message by a write of the whole store, and
+            # what a killed broker forgets the device asks again.
+            "autosave_interval 30",
             "max_queued_messages 1000",
             "log_type error",
             "log_type warning",

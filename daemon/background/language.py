@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from daemon.background.spoken import stem, words_of
-from daemon.background.tools.manual_search import Section
+from daemon.background.tools.manual_files import Section
 
 _OPENINGS = """
 what is the|what is a|what is|what are the|what|which|what size is the|what colour is the

@@ -20,7 +20,8 @@ from daemon.background.wire import MAX_PACKET_BYTES
 
 KEEPALIVE_S = 15
 BACKOFF_FIRST_S = 0.5
-BACKOFF_MAX_S = 30.0
+BACKOFF_MAX_S = 10.0
+"""What waited for the link is to be answered within 30 s of its return."""
 
 
 class BrokerRefused(ValueError):

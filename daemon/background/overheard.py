@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from daemon.background.spoken import words_of
-from daemon.background.tools.manual_search import Section, terms_of
+from daemon.background.tools.manual_files import Section
+from daemon.background.tools.manual_search import terms_of
 
 NAME = "tagalong"
 WEIGHT = 0.6

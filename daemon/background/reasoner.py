@@ -4,6 +4,8 @@ not catch that". What a manual says is content: it is spoken, and changes nothin
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +17,15 @@ from daemon.background.overheard import Overheard, joined
 from daemon.background.spoken import words_of
 from daemon.background.tools.calculate import calculate, calculate_words
 from daemon.background.tools.convert import convert, convert_words, load_units
-from daemon.background.tools.manual_search import Hit, ManualIndex, load_manuals, terms_of
-from daemon.background.tools.result import Result, not_caught
+from daemon.background.tools.manual_search import Hit, ManualIndex, terms_of
+from daemon.background.tools.manual_store import ManualStore
+from daemon.background.tools.result import Result, failed, not_caught
 from daemon.background.tools.workout_log import WorkoutLog
 from daemon.background.transcribe import Transcriber
-from daemon.background.wire import Ask
+from daemon.background.wire import Ask, Outcome
 
+LOG = logging.getLogger("tagalong.background")
+NOT_THERE = "That is not in the manuals."
 CONFIDENCE = 0.35
 """An answer less likely right than this is not given. Chosen with the weights of `overheard`, on
 the same 76 spoken development questions: words that only one listener heard lower the cover."""
@@ -47,26 +52,36 @@ def confidence(hit: Hit) -> float:
     return 1 / (1 + math.exp(-z))
 
 
+def _name_of(folder: Path) -> str:
+    """A short name for a folder: each has an index of its own."""
+    return hashlib.sha256(str(Path(folder).resolve()).encode()).hexdigest()[:8]
+
+
 class PlainReasoner:
     """Tools and manuals, no language model behind it. Thread-safe."""
 
     def __init__(self, manuals_dir: Path, workout_db: Path) -> None:
-        """Load manuals, recogniser and workout log.
+        """Load manuals, recogniser and workout log; the manuals' index is kept beside the log.
 
         Raises:
             ManualError: the folder of manuals cannot be used.
             ValueError: the workout log cannot be used.
         """
-        sections = load_manuals(manuals_dir)
-        self.index = ManualIndex(sections)
+        index = workout_db.with_name(f"manuals-{_name_of(manuals_dir)}.sqlite")
+        self.manuals = ManualStore(manuals_dir, index)
+        for problem in self.manuals.problems:
+            LOG.warning("%s", problem)
+        sections = self.manuals.sections
+        self.index = ManualIndex(sections, self.manuals.candidates)
         self.overheard = Overheard(sections)
         self.transcriber = Transcriber(sections)
         self.workout_log = WorkoutLog(workout_db)
         load_units()
 
     def close(self) -> None:
-        """Close the workout log."""
+        """Close the files."""
         self.workout_log.close()
+        self.manuals.close()
 
     def answer(
         self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool]
@@ -91,7 +106,10 @@ class PlainReasoner:
     def answer_words(self, text: str) -> Result:
         """Answer a question in writing."""
         done = calculate_words(text) or convert_words(text)
-        return done or self.answer_terms(dict.fromkeys(terms_of(words_of(text)), 1.0))
+        if done is not None:
+            return done
+        found = self.answer_terms(dict.fromkeys(terms_of(words_of(text)), 1.0))
+        return found if found.outcome is Outcome.ANSWERED else failed(NOT_THERE)
 
     def answer_heard(self, heard: dict[str, float], words: str) -> Result:
         """Answer what the recogniser heard, helped by the device's words; they are not enough to

@@ -175,8 +175,10 @@ class Worker:
             else:
                 raise BadPayload("topic", "nothing of a worker's")
         except BadPayload as error:
-            self.counts[f"bad_{error.reason}"] += 1
-            LOG.warning("dropped a message: %s", error)
+            name = f"bad_{error.reason}"
+            self.counts[name] += 1
+            if self.counts[name].bit_count() == 1:  # 1, 2, 4, 8 ...: nobody can fill the log
+                LOG.warning("dropped a message, %d of this reason: %s", self.counts[name], error)
 
     def _on_ask(self, device: str, message: paho.MQTTMessage) -> None:
         ask = wire.parse(Ask, bytes(message.payload))
@@ -217,18 +219,22 @@ class Worker:
     def _on_cancel(self, device: str, cancel: wire.Cancel) -> None:
         with self._lock:
             job = self._jobs.get((device, cancel.id))
+            self.counts["cancelled" if job is not None else "late"] += 1
             if job is not None:
                 job.cancelled = True
-                self.counts["cancelled"] += 1
             self._remember((device, cancel.id), _Done(device))
             self._lock.notify_all()
 
     def _on_attachment(self, device: str, id: str, name: str, payload: bytes) -> None:
         with self._lock:
-            job = self._jobs.get((device, id))
+            job, done = self._jobs.get((device, id)), (device, id) in self._done
+        if job is None and done:
+            self.counts["duplicates"] += 1  # it was asked for twice, or came too late to help
+            return
         if job is None or not job.wants_clip or name != "audio":
             raise BadPayload("attachment", "nothing asked for it")
         if job.clip is not None:
+            self.counts["duplicates"] += 1
             return
         try:
             clip = decode_flac(payload)
@@ -240,6 +246,7 @@ class Worker:
             raise
         with self._lock:
             job.clip = clip
+            self.counts["attached"] += 1
             self._lock.notify_all()
 
     # The worker's own threads.

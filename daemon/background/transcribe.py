@@ -19,7 +19,8 @@ import numpy as np
 
 from daemon.background.clip import CLIP_RATE
 from daemon.background.language import dictionary_text, question_model, read_dictionary
-from daemon.background.tools.manual_search import Section, terms_of
+from daemon.background.tools.manual_files import Section
+from daemon.background.tools.manual_search import terms_of
 
 WARPS = (None, 0.9, 1.1)
 """Frequency warps that are tried; None is the voice as it is."""

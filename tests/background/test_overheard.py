@@ -7,7 +7,8 @@ import pytest
 
 from daemon.background.overheard import WEIGHT, Overheard, joined
 from daemon.background.reasoner import PlainReasoner
-from daemon.background.tools.manual_search import load_manuals, terms_of
+from daemon.background.tools.manual_search import terms_of
+from daemon.background.tools.manual_store import ManualStore
 from daemon.background.transcribe import Heard
 from daemon.background.wire import Ask, Outcome, new_ulid
 from daemon.background.worker import MANUALS
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture(scope="module")
 def overheard() -> Overheard:
-    return Overheard(load_manuals(MANUALS))
+    return Overheard(ManualStore(MANUALS).sections)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,9 @@ import pytest
 from daemon.background.spoken import number_words, parse_number, stem, words_of
 from daemon.background.tools.calculate import calculate, calculate_words
 from daemon.background.tools.convert import convert, convert_words
-from daemon.background.tools.manual_search import (
-    ManualError,
-    ManualIndex,
-    load_manuals,
-    parse_manual,
-    terms_of,
-)
+from daemon.background.tools.manual_files import ManualError, parse_manual
+from daemon.background.tools.manual_search import ManualIndex, terms_of
+from daemon.background.tools.manual_store import ManualStore
 from daemon.background.tools.workout_log import WorkoutLog
 from daemon.background.wire import Outcome
 from daemon.background.worker import MANUALS
@@ -139,7 +135,7 @@ def test_a_log_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_the_bundled_manuals_answer_with_the_figure_and_the_source() -> None:
-    index = ManualIndex(load_manuals(MANUALS))
+    index = ManualIndex(ManualStore(MANUALS).sections)
     terms = _terms("what torque for an M8 bolt in aluminium")
     hit = index.search(terms)
     assert hit is not None and hit.section.heading == "M8 bolt"
@@ -150,7 +146,7 @@ def test_the_bundled_manuals_answer_with_the_figure_and_the_source() -> None:
 
 
 def test_nothing_fits_nothing_is_found() -> None:
-    index = ManualIndex(load_manuals(MANUALS))
+    index = ManualIndex(ManualStore(MANUALS).sections)
     assert index.search(_terms("xylophone quartet")) is None
     assert index.search({}) is None
 
@@ -165,9 +161,9 @@ def test_lists_and_untitled_manuals_are_read() -> None:
 
 def test_folders_that_are_no_manuals_are_named(tmp_path: Path) -> None:
     with pytest.raises(ManualError, match="no such folder"):
-        load_manuals(tmp_path / "none")
+        ManualStore(tmp_path / "none")
     with pytest.raises(ManualError, match="no section"):
-        load_manuals(tmp_path)
+        ManualStore(tmp_path)
     (tmp_path / "bad.md").write_bytes(b"## \xff\xff\n")
     with pytest.raises(ManualError, match="bad.md"):
-        load_manuals(tmp_path)
+        ManualStore(tmp_path)

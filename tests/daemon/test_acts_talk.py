@@ -115,7 +115,8 @@ def test_an_answer_is_spoken_when_the_network_releases_it() -> None:
     assert (state.delegations, state.answers) == (0, 1)
     assert stage.turns(3) == []
     assert [e for _, e in stage.turns(1, Floor.SPEAK)] == [
-        fx.Say("Ten newton metres.", "answer", "answer:A"), fx.Say("Dry.", "answer", "answer:A")]
+        fx.Say("Ten newton metres.", "answer", "answer:A", sentence=("A", 0)),
+        fx.Say("Dry.", "answer", "answer:A", sentence=("A", 1))]
     assert stage.ledger.state(11.0).answers == 0
     assert texts(stage.say("say that again")) == ["Ten newton metres. Dry."]
     assert texts(stage.say("why did you say that")) == [

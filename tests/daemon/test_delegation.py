@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,62 +10,13 @@ import pytest
 from daemon.background import wire
 from daemon.background.clip import decode_flac, encode_flac
 from daemon.background.mqtt import BrokerRefused
-from daemon.background.wire import Answer, AnswerType, Ask, BadPayload, Outcome
+from daemon.background.wire import AnswerType, BadPayload, Outcome
 from daemon.delegation import Link, NullLink
-from daemon.desk import Desk
 from daemon.outbox import Outbox, OutboxError
-from daemon.promises import COUNTERS, EventKind, EventQueue, NewAsk
+from daemon.promises import EventKind
+from tests.daemon.desk_stage import Stage
 
 pytestmark = pytest.mark.unit
-
-START_MS = 1_700_000_000_000
-
-
-@dataclass
-class Post:
-    """A way out that only writes down."""
-
-    connected: bool = True
-    sent: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def publish(self, topic, payload, left_s=None, answer_to=None) -> None:
-        self.sent.append((topic, payload))
-
-    def asks(self) -> list[Ask]:
-        return [wire.parse(Ask, p) for t, p in self.sent if t.endswith("/ask")]
-
-
-class Stage:
-    """A desk with a clock of its own, over a file that outlives it."""
-
-    def __init__(self, path: Path, at_s: float = 0.0, **options) -> None:
-        self.now_s = at_s
-        self.counts = dict.fromkeys(COUNTERS, 0)
-        self.events = EventQueue(self.counts)
-        self.post = Post()
-        self.outbox = Outbox(path)
-        self.desk = Desk("glasses", self.outbox, self.post, self.events, self.counts,
-                         lambda: self.now_s, lambda: START_MS + int(self.now_s * 1000), **options)
-
-    def ask(self, number: int = 1, placement: str = "when_idle", deadline_s: float = 60.0,
-            clip: np.ndarray | None = None) -> str:
-        now_ms = START_MS + int(self.now_s * 1000)
-        id = wire.new_ulid(now_ms, number.to_bytes(10, "big"))
-        self.desk.add(NewAsk(id, "question", "what torque", (("wearer", "hello"),), clip,
-                             deadline_s, placement, {}, now_ms))
-        self.desk.tick()
-        return id
-
-    def after(self, seconds: float) -> None:
-        self.now_s += seconds
-        self.desk.tick()
-
-    def answer(self, id: str, kind: AnswerType, n: int = 0, worker: str = "w1", **more) -> None:
-        self.desk.on_answer(Answer(id=id, worker=worker, type=kind, n=n, **more))
-
-    def kinds(self) -> list[str]:
-        return [e.kind.value for e in self.events.take()]
-
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import numpy as np
@@ -19,6 +20,7 @@ from daemon.governor import Governor
 from daemon.ledger import Book, Ledger, LedgerStore, RepSet
 from daemon.mouth import Mouth
 from daemon.mute import MuteControl
+from daemon.outbox import Heard
 from daemon.parts import Parts, Settings
 from daemon.playback import Playback
 from daemon.promises import AnswerEvent, EventKind
@@ -295,6 +297,39 @@ def test_an_answer_becomes_known_one_second_after_the_question():
     assert world.script.turns[9].state.answers == 1
 
 
+class ResumingLink(PromptLink):
+    """An answer of three sentences of which an earlier process said one and began another."""
+
+    def __init__(self, heard: Heard) -> None:
+        super().__init__()
+        texts = ("First.", "Second.", "Third.")
+        self.known = [AnswerEvent(EventKind.PART, "old", n, text) for n, text in enumerate(texts)]
+        self.known[2] = replace(self.known[2], kind=EventKind.FINAL, heard=heard)
+        self.marks: list[tuple[str, int]] = []
+
+    def begin(self, id, sentence):
+        if ("begun", sentence) not in self.marks:
+            self.marks.append(("begun", sentence))
+        return True
+
+    def completed(self, id, sentence):
+        self.marks.append(("completed", sentence))
+
+
+@pytest.mark.parametrize(("heard", "spoken", "marks"), [
+    (Heard(2, 1), ["as I was saying: Second.", "Third."],
+     [("begun", 1), ("begun", 2), ("completed", 1), ("completed", 2)]),
+    (Heard(2, 2), ["Third."], [("begun", 2), ("completed", 2)]),
+    (Heard(3, 3), [], []),
+])
+def test_an_answer_that_a_crash_broke_off_goes_on_at_that_sentence(heard, spoken, marks):
+    link = ResumingLink(heard)
+    world = World({1: {"floor": Floor.SPEAK}}, 40, link=link).run()
+    assert world.texts("spoken") == spoken
+    assert link.settled == ["old"]
+    assert sorted(link.marks) == sorted(marks)
+
+
 def test_without_a_broker_the_question_is_refused_aloud_and_nothing_is_promised():
     world = World(ASK, 20).run()
     assert world.texts("spoken") == ["I cannot look things up without a connection."]
@@ -427,7 +462,7 @@ def test_step_thread_never_synthesises():
     mouth = Mouth(Playback(), voices)
     stopping = threading.Event()
     thread = threading.Thread(target=mouth.run, args=(stopping,), name="voice")
-    mouth.say(Say("hello there"), lambda id: True)
+    mouth.say(Say("hello there"), lambda id: True, lambda id, n: True)
     thread.start()
     while not mouth.playback.render(TURN_SAMPLES).any():
         pass

@@ -1,4 +1,4 @@
-"""`tools/bench`: quality suites, speed and live latency, as tables, JSON and pictures."""
+"""`tools/bench`: quality suites, speed, latency live and to the background, as tables and JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from tools.benchmark import live, quality, speed
+from tools.benchmark import delegation, live, quality, speed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--minutes", type=float, default=60.0)
     three = verbs.add_parser("live", help="deadlines and latency on a virtual sound card")
     three.add_argument("--minutes", type=float, default=10.0)
-    for verb in (one, two, three):
+    four = verbs.add_parser("delegation", help="the way to the background, beside HTTP and gRPC")
+    four.add_argument("--requests", type=int, default=500)
+    for verb in (one, two, three, four):
         verb.add_argument("--json", type=Path, help="write the figures here")
     return made
 
@@ -29,6 +31,8 @@ def main() -> None:
     options = parser().parse_args()
     if options.verb == "quality":
         figures = quality.quality(quality.plan_of(options))
+    elif options.verb == "delegation":
+        figures = delegation.measure(options.requests)
     else:
         figures = {"speed": speed, "live": live}[options.verb].measure(options.minutes)
     if options.json:

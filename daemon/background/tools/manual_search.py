@@ -1,4 +1,4 @@
-"""Find the section of a folder of Markdown manuals that a question is about. Nothing is rewritten:
+"""Find the section of a folder of manuals that a question is about. Nothing is rewritten:
 what is spoken is a sentence of the manual, figures and all, with manual and section named.
 """
 
@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from daemon.background.spoken import stem, words_of
+from daemon.background.tools.manual_files import Section
 from daemon.background.tools.result import Result
 
 HEADING_WEIGHT, TITLE_WEIGHT = 2.5, 0.5
@@ -22,7 +22,6 @@ ALIKE = 0.5
 """Sentences of a section that share this much of their words say the same of different things."""
 SURE = 0.7
 """By so much the words that only one of them has must have been heard better, 0 to 1."""
-MAX_FILES, MAX_FILE_BYTES = 1_000, 4_000_000
 _STOP = frozenset(
     "a about am an and any are as at be been before by can could did do does for from had has have "
     "hey how i if in is it its long many may me much must my need needed needs of often on or "
@@ -30,24 +29,6 @@ _STOP = frozenset(
     "those time to up use used want was we were what when where which who why will with would "
     "you your".split()
 )
-
-
-class ManualError(ValueError):
-    """A folder of manuals that cannot be used; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of a manual."""
-
-    manual: str
-    heading: str
-    sentences: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """All sentences."""
-        return " ".join(self.sentences)
 
 
 @dataclass(frozen=True)
@@ -65,49 +46,6 @@ class Hit:
     """Share of the heading's words that were asked for, 0 to 1."""
 
 
-def load_manuals(folder: Path) -> list[Section]:
-    """Sections of all Markdown files of a folder but README.md, in the order of their names.
-
-    Raises:
-        ManualError: no folder, or no section in it, or a file that cannot be read as UTF-8.
-    """
-    if not Path(folder).is_dir():
-        raise ManualError(f"manuals {folder}: no such folder; name one with --manuals DIR")
-    files = sorted(p for p in Path(folder).glob("*.md") if p.name.lower() != "readme.md")
-    sections: list[Section] = []
-    for path in files[:MAX_FILES]:
-        try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise ManualError(f"manual {path}: larger than {MAX_FILE_BYTES} bytes; split it")
-            sections += parse_manual(path.read_text(encoding="utf-8"), path.stem)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ManualError(f"manual {path}: {error}; expected readable UTF-8") from None
-    if not sections:
-        raise ManualError(f"manuals {folder}: no section in it; expected *.md with '## ' headings")
-    return sections
-
-
-def parse_manual(text: str, name: str) -> list[Section]:
-    """Sections of one Markdown text; `name` is its title when it has no line with `# `."""
-    title = re.search(r"^# +(.+)$", text, re.MULTILINE)
-    manual = title[1].strip() if title else name.replace("_", " ")
-    sections = []
-    for block in re.split(r"^##+ +", text, flags=re.MULTILINE)[1:]:
-        heading, _, body = block.partition("\n")
-        sentences = _sentences(body)
-        if sentences:
-            sections.append(Section(manual, heading.strip(), sentences))
-    return sections
-
-
-def _sentences(body: str) -> tuple[str, ...]:
-    found: list[str] = []
-    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)", body):
-        line = re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "", " ".join(paragraph.split()))
-        found += [s for s in re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", line) if s]
-    return tuple(found)
-
-
 def terms_of(words: Sequence[str]) -> list[str]:
     """Stems of the words that carry meaning."""
     return [stem(w) for w in words if w not in _STOP]
@@ -116,7 +54,10 @@ def terms_of(words: Sequence[str]) -> list[str]:
 class ManualIndex:
     """BM25 over the sections, for questions whose words are more or less sure."""
 
-    def __init__(self, sections: Sequence[Section]) -> None:
+    def __init__(self, sections: Sequence[Section],
+                 candidates: Callable[[Iterable[str]], Sequence[int]] | None = None) -> None:
+        """`candidates` names those of the sections that have any of some stems; None: all may."""
+        self._candidates = candidates or (lambda terms: range(len(sections)))
         self.sections = tuple(sections)
         self._counts = [self._count(s) for s in sections]
         self._lengths = [sum(c.values()) for c in self._counts]
@@ -151,11 +92,11 @@ class ManualIndex:
 
     def search(self, terms: Mapping[str, float]) -> Hit | None:
         """The best section for stems with weights 0 to 1; None when nothing fits."""
-        scores = [self._score(i, terms) for i in range(len(self.sections))]
-        if not scores or max(scores) <= 0:
+        scores = {at: self._score(at, terms) for at in sorted(self._candidates(terms))}
+        if not scores or max(scores.values()) <= 0:
             return None
-        best = max(range(len(scores)), key=scores.__getitem__)
-        second = max((s for i, s in enumerate(scores) if i != best), default=0.0)
+        best = max(scores, key=scores.__getitem__)
+        second = max((score for at, score in scores.items() if at != best), default=0.0)
         weight = {t: w * self._rarity(t) for t, w in terms.items()}
         inside = sum(w for t, w in weight.items() if t in self._counts[best])
         heading = set(terms_of(words_of(self.sections[best].heading)))
@@ -188,7 +129,7 @@ class ManualIndex:
     def answer(self, hit: Hit, terms: Mapping[str, float]) -> Result:
         """The sentence and where it stands."""
         section = hit.section
-        source = f"{section.manual}, section {section.heading}"
+        source = section.place
         card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
         return Result(
             (*(s[:2_000] for s in self.spoken(section, terms)), f"From {source}."),

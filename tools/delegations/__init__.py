@@ -1,0 +1,1 @@
+"""Delegation under test as a whole: chaos, latency, fleets."""
