@@ -131,14 +131,14 @@ class Ring:
     """Keys and values of the last micro-turns, which of them may be seen, and where they are.
 
     Keys stay rotated at their absolute position; angles are made in float64 so that hour-long
-    positions stay exact.
+    positions stay exact. `dtype` is that of the graph's ring: float16 where it computes in half.
     """
 
-    def __init__(self, spec: ModelConfig) -> None:
+    def __init__(self, spec: ModelConfig, dtype: type[np.generic] = np.float32) -> None:
         rows = spec.ring_rows
         shape = (spec.layers, 1, spec.heads, rows, spec.head_dim)
-        self.keys = np.zeros(shape, np.float32)
-        self.values = np.zeros(shape, np.float32)
+        self.keys = np.zeros(shape, dtype)
+        self.values = np.zeros(shape, dtype)
         self.mask = np.empty((SLOTS, rows), np.float32)
         self.cos = np.empty((SLOTS, spec.head_dim // 2), np.float32)
         self.sin = np.empty_like(self.cos)
