@@ -59,11 +59,12 @@ def open_tensorrt(weights: Path, folder: Path, precision: str) -> TensorrtEngine
         reason = unfit(path, wanted)
         if reason:
             raise EngineMismatch(f"{path}: cannot be used, {reason}; {again}")
-        engine = trt.Runtime(logger(trt)).deserialize_cuda_engine(path.read_bytes())
+        runtime = trt.Runtime(logger(trt))
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
         if engine is None:
             raise EngineMismatch(f"{path}: {wanted.compiler} cannot load it "
                                  f"({logger(trt).last}); {again} --force")
-        return TensorrtEngine(spec, cuda, engine)
+        return TensorrtEngine(spec, cuda, engine, runtime)
     except EngineLost as error:
         cuda.close()
         raise EngineMismatch(str(error)) from error
@@ -86,15 +87,15 @@ class TensorrtEngine:
 
     name = "tensorrt"
 
-    def __init__(self, spec: ModelConfig, cuda: Cuda, engine: Any) -> None:
-        """Takes over `cuda`, which `close` gives back.
+    def __init__(self, spec: ModelConfig, cuda: Cuda, engine: Any, runtime: Any = None) -> None:
+        """Takes over `cuda`, which `close` gives back. `runtime`: what must outlive the engine.
 
         Raises:
             EngineMismatch: the engine is of another export, or the GPU has no memory left.
             EngineLost: its first run fails.
         """
         self.spec = spec
-        self._cuda, self._engine = cuda, engine
+        self._cuda, self._engine, self._runtime = cuda, engine, runtime
         self._context = engine.create_execution_context()
         if self._context is None:
             raise EngineMismatch("the GPU has no memory left for the engine; next: end another "
@@ -243,7 +244,7 @@ class TensorrtEngine:
 
     def close(self) -> None:
         """Give the GPU's memory back."""
-        self._context = self._engine = None
+        self._context = self._engine = self._runtime = None  # in this order
         self._cuda.close()
 
 

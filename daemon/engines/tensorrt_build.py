@@ -122,16 +122,18 @@ def build(trt: Any, weights: Path, path: Path, key: Key, show: Show = lambda *_:
     log = logger(trt)
     builder = trt.Builder(log)
     with tempfile.TemporaryDirectory() as folder:
-        network = parse(trt, builder, lower(weights, key.precision, Path(folder)))
+        network, parser = parse(trt, builder, lower(weights, key.precision, Path(folder)))
         config = builder.create_builder_config()
         if key.precision == "fp32":
             config.clear_flag(trt.BuilderFlag.TF32)
         if ahead:
             _aim(trt, config, key.gpu.split("+"))
-        cache = _timing_cache(config, path.with_suffix(".timing"))
+        # TensorRT for RTX measures nothing while it builds
+        cache = None if ahead else _timing_cache(config, path.with_suffix(".timing"))
         monitor = _monitor(trt, show)  # the configuration keeps no reference of its own
         config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
+        del parser
     if plan is None:
         raise EngineMismatch(f"{weights}: {key.compiler} cannot build an engine for {key.gpu} "
                              f"({log.last}); next: another --precision, or --engine onnx")
@@ -157,8 +159,11 @@ def lower(weights: Path, precision: str, folder: Path) -> Path:
     return path
 
 
-def parse(trt: Any, builder: Any, graph: Path) -> Any:
-    """The network of a graph. Raises EngineMismatch: the parser refuses it."""
+def parse(trt: Any, builder: Any, graph: Path) -> tuple[Any, Any]:
+    """The network of a graph, and its parser, which owns the weights until it is built.
+
+    Raises EngineMismatch: the parser refuses it.
+    """
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger(trt))
@@ -166,7 +171,7 @@ def parse(trt: Any, builder: Any, graph: Path) -> Any:
         told = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise EngineMismatch(f"{trt.__name__} {trt.__version__} does not take the graph ({told}); "
                              "next: tagalong run --engine onnx")
-    return network
+    return network, parser
 
 
 _loggers: dict[str, Any] = {}
@@ -243,11 +248,12 @@ def _timing_cache(config: Any, path: Path) -> Any:
 def _write(path: Path, plan: bytes, key: Key, cache: bytes) -> None:
     """Key first away, last back: a file without a key is never taken for a whole one."""
     described = path.with_suffix(".json")
+    files = [(path, plan), (path.with_suffix(".timing"), cache),
+             (described, json.dumps(asdict(key), indent=1).encode())]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         described.unlink(missing_ok=True)
-        for target, data in ((path, plan), (path.with_suffix(".timing"), cache),
-                             (described, json.dumps(asdict(key), indent=1).encode())):
+        for target, data in ((target, data) for target, data in files if data):
             part = target.with_name(target.name + ".part")
             part.write_bytes(data)
             os.replace(part, target)
