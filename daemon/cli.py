@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ENGINES = ("auto", "onnx", "torch", "tensorrt")
+PRECISIONS = ("fp32", "fp16", "bf16")
+BACKENDS = ("tensorrt", "tensorrt_rtx")
 MISUSED = 2
 """Exit code: it was asked wrongly. 1 says that it did not work."""
 
@@ -48,6 +50,12 @@ examples:
   tagalong fdbench Full-Duplex-Bench-Data/v1.0    output.wav and output.json beside each input.wav
 Stopped, or some samples failed? The same command goes on with those that have no output.
 """
+BUILD_EXAMPLES = """\
+examples:
+  tagalong build-engine                       for this GPU, into the state folder
+  tagalong build-engine --backend tensorrt_rtx --compute-capability 8.6,12.0 --to step.engine
+                                              for other GPUs, on a machine without one
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _rehearse_parser(verbs)
     _fdbench_parser(verbs)
     _background_parser(verbs)
+    _engine_parser(verbs)
     return parser
 
 
@@ -210,6 +219,21 @@ def _background_parser(verbs: Any) -> None:
     background.add_argument("--manuals", type=Path, metavar="DIR", help="*.md, *.txt, *.pdf")
     background.add_argument("--workout-log", type=Path, metavar="FILE", help="SQLite file")
     background.add_argument("--name", help="name of this worker in the topics")
+
+
+def _engine_parser(verbs: Any) -> None:
+    text = "build TensorRT's engine of the network for this machine's GPU"
+    build = _verb(verbs, "build-engine", "engine_build", text, epilog=BUILD_EXAMPLES)
+    build.set_defaults(verb="build_engine")
+    _config_flag(build)
+    build.add_argument("--precision", choices=PRECISIONS, help="else engine.precision")
+    build.add_argument("--weights", type=Path, metavar="step.onnx", help="else engine.weights")
+    build.add_argument("--backend", choices=BACKENDS, help="else the one that is installed")
+    build.add_argument(
+        "--compute-capability", metavar="8.6,8.9", help="for other GPUs (tensorrt_rtx only)"
+    )
+    build.add_argument("--to", type=Path, metavar="FILE", help="else below the state folder")
+    build.add_argument("--force", action="store_true", help="also where one is there that fits")
 
 
 if __name__ == "__main__":

@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import (AfterValidator, BaseModel, ConfigDict, Field, ValidationError,
+                      ValidationInfo, model_validator)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -133,6 +126,8 @@ class EngineConfig(Section):
     """Exported model; without one the bundled weights are used."""
     threads: int = Field(1, ge=1, le=16)
     """Threads of the CPU engine; more than 1 is usually slower."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp16"
+    """Of the engine that TensorRT runs; build it with `tagalong build-engine`."""
 
 
 class AddressingConfig(Section):

@@ -6,7 +6,7 @@ may be done and what is said are not its business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from daemon.confusion import ConfusionNetwork
-from daemon.engines import open_engine
+from daemon.engines import open_engine, open_or_next
 from daemon.engines.base import Engine, StepInputs, StepOutputs
 from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task, VoiceState
 from kernels.dmel_ref import MELS, Dmel
@@ -57,13 +57,18 @@ class InteractionModel:
 
     @classmethod
     def open(cls, engine: str = "auto", weights: Path | None = None,
-             threads: int = 1) -> InteractionModel:
-        """The model on an engine by name; weights None for the bundled ones.
+             threads: int = 1, built: Path | None = None, precision: str = "fp16",
+             tell: Callable[[str], None] | None = None) -> InteractionModel:
+        """The model on an engine by name; weights None for the bundled ones, `built` the folder
+        with TensorRT's. With `tell`, which gets the reason, the next engine stands in for one that
+        cannot be used.
 
         Raises:
             EngineMismatch: unknown engine, missing or unfit weights.
         """
-        return cls(open_engine(engine, weights, threads), PhaseCounter())
+        if tell is None:
+            return cls(open_engine(engine, weights, threads, built, precision), PhaseCounter())
+        return cls(open_or_next(engine, weights, threads, built, precision, tell), PhaseCounter())
 
     def step(self, turn: MicroTurn) -> Reply:
         """Append one micro-turn. Frames beyond the second are left out.

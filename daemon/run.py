@@ -76,12 +76,17 @@ class Runner:
         self._engine = engine
         self._model = model
         self._voices: dict[float, Voice] = {}
+        self._tell_engine: Callable[[str], None] = lambda text: None
 
-    def model(self, engine: str) -> Model:
-        """The network, at the beginning of a stream. Raises EngineMismatch."""
+    def model(self, engine: str, built: Path, tell: Callable[[str], None]) -> Model:
+        """The network, at the beginning of a stream. `built`: folder with TensorRT's engine;
+        `tell` gets one sentence when another engine has to stand in. Raises EngineMismatch."""
+        self._tell_engine = tell  # the network outlives the session that is told
         if self._model is None:
-            self._model = InteractionModel.open(self._engine or engine, self.config.engine.weights,
-                                                self.config.engine.threads)
+            section = self.config.engine
+            self._model = InteractionModel.open(
+                self._engine or engine, section.weights, section.threads, built,
+                section.precision, lambda text: self._tell_engine(text))
         self._model.reset()
         return self._model
 

@@ -85,7 +85,7 @@ class Wiring:
         options, config = self._options, self._config
         own = (OwnBackground(config, options.state_dir, self._stack)
                if options.broker == "embedded" else None)
-        model = self._runner.model(options.engine)
+        model = self._runner.model(options.engine, options.state_dir, self._engine_trouble)
         store, ledger = self._ledger()  # before the writer, which writes to it until it closes
         ledger.follow_up_s = config.addressing.window_s
         writer = self._writer()
@@ -117,6 +117,13 @@ class Wiring:
         if not options.stepped:
             self._live(session, control)
         return session
+
+    def _engine_trouble(self, text: str) -> None:
+        """Another engine stands in; before the session begins it is told with the other problems."""
+        if self._session is None:
+            self._problems.append(("engine", text))
+        else:
+            self._session.error("engine", text)
 
     # -- disk ---------------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ class EngineLoads:
     engine: str = "auto"
     weights: Path | None = None
     threads: int = 1
+    built: Path | None = None
+    """Folder with TensorRT's engine."""
+    precision: str = "fp16"
     name: str = "engine"
 
     def run(self) -> Result:
@@ -25,7 +28,8 @@ class EngineLoads:
 
         started = time.monotonic()
         try:
-            engine = open_engine(self.engine, self.weights, self.threads)
+            engine = open_engine(self.engine, self.weights, self.threads, self.built,
+                                 self.precision)
         except EngineMismatch as error:
             return fail(str(error), "tagalong doctor --engine onnx")
         except ImportError as error:

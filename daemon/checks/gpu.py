@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from daemon.checks.base import Result, fail, ok
+from daemon.engines.cuda import jetpack
 
 NO_DEVICE = 100
 """Source: cuda.h, CUDA_ERROR_NO_DEVICE."""
@@ -52,12 +51,3 @@ def _ask_driver(library: str) -> tuple[str, str]:
     cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
     cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
     return f"{name.value.decode()} (compute capability {major.value}.{minor.value})", ""
-
-
-def jetpack(release: Path = Path("/etc/nv_tegra_release")) -> str | None:
-    """Release of Jetson Linux, for example `R36.4.3`; None elsewhere."""
-    try:
-        match = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", release.read_text())
-    except OSError:
-        return None
-    return f"R{match.group(1)}.{match.group(2)}" if match else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from daemon.commands.shared import FAILED
+from daemon.commands.shared import FAILED, configuration, state_dir
 from daemon.config import ConfigError, load_config
 from daemon.engines import WEIGHTS
 from daemon.engines.base import EngineMismatch
@@ -59,7 +59,9 @@ def _compare(arguments: argparse.Namespace) -> bool:
     shown = (f"{key} {value}" for key, value in facts.items() if key != "config")
     print("recorded with:", ", ".join(shown))
     setup = choose_setup(facts, arguments.engine, arguments.config)
-    model = InteractionModel.open(setup.engine, setup.weights, setup.threads)
+    own = configuration(arguments)
+    model = InteractionModel.open(setup.engine, setup.weights, setup.threads, state_dir(own),
+                                  own.engine.precision)
     for note in setup.notes:
         print(f"tagalong replay: {note}", file=sys.stderr)
     found = run_again(arguments.file, model, arguments.speed, show=_show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from daemon.engines.base import Engine, EngineMismatch
@@ -11,8 +12,11 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "weights" / "step.onn
 """The bundled export; its description and its data lie beside it."""
 
 
-def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 1) -> Engine:
-    """Load an engine. weights: an exported step (`.onnx`); None for the bundled one.
+def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 1,
+                built: Path | None = None, precision: str = "fp16") -> Engine:
+    """Load an engine, that one and no other. weights: an exported step (`.onnx`); None for the
+    bundled one. built: folder with what `tagalong build-engine` made, for `tensorrt`; `auto` takes
+    `tensorrt` where it is built at this precision, else `onnx`.
 
     Raises:
         EngineMismatch: unknown name, missing weights or a package that is not there; the text
@@ -20,17 +24,49 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
     """
     if name not in NAMES:
         raise EngineMismatch(f"unknown engine {name!r}; choose one of {', '.join(NAMES)}")
-    if name == "tensorrt":
-        raise EngineMismatch("engine tensorrt: this version has no TensorRT engine; "
-                             "next: tagalong run --engine onnx")
     path = Path(weights) if weights is not None else WEIGHTS
     if not path.is_file():
         raise EngineMismatch(f"{path}: there are no weights; next: git checkout {path.name} in the "
                              "folder models/weights, or name an exported step in engine.weights")
+    if name == "auto":
+        name = "tensorrt" if _is_built(built, precision) else "onnx"
     if name == "torch":
         from daemon.engines.torch_engine import TorchEngine
 
         return TorchEngine(path, threads)
+    if name == "tensorrt":
+        from daemon.engines.tensorrt import open_tensorrt
+
+        return open_tensorrt(path, built or Path(), precision)
     from daemon.engines.onnx import OnnxEngine
 
     return OnnxEngine(path, threads)
+
+
+def open_or_next(name: str, weights: Path | None, threads: int, built: Path | None,
+                 precision: str, tell: Callable[[str], None]) -> Engine:
+    """As `open_engine`, but where `tensorrt` cannot be used, now or later, ONNX Runtime takes over
+    and `tell` gets one sentence that says why.
+
+    Raises: as `open_engine`.
+    """
+    on_gpu = name == "tensorrt" or (name == "auto" and _is_built(built, precision))
+    if not on_gpu:
+        return open_engine(name, weights, threads)
+    try:
+        first = open_engine("tensorrt", weights, threads, built, precision)
+    except EngineMismatch as error:
+        fallback = open_engine("onnx", weights, threads)
+        tell(f"engine tensorrt: {error}; going on with engine onnx")
+        return fallback
+    from daemon.engines.standby import Standby
+
+    return Standby(first, lambda: open_engine("onnx", weights, threads), tell)
+
+
+def _is_built(built: Path | None, precision: str) -> bool:
+    if built is None:
+        return False
+    from daemon.engines.tensorrt_build import engine_file
+
+    return engine_file(built, precision).is_file()

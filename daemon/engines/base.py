@@ -39,6 +39,10 @@ class EngineMismatch(ValueError):
     """Engine, weights and daemon do not fit together; the text names cause and next step."""
 
 
+class EngineLost(RuntimeError):
+    """A running engine cannot go on, its stream is gone; the text names cause and next step."""
+
+
 def load_spec(path: Path) -> ModelConfig:
     """Read the JSON beside an exported step.
 
@@ -127,18 +131,14 @@ class Feed:
         return dict(vars(self))
 
 
-class Ring:
-    """Keys and values of the last micro-turns, which of them may be seen, and where they are.
+class Window:
+    """Which rows of the ring may be seen, and where they are.
 
-    Keys stay rotated at their absolute position; angles are made in float64 so that hour-long
-    positions stay exact.
+    Angles are made in float64 so that hour-long positions stay exact.
     """
 
     def __init__(self, spec: ModelConfig) -> None:
         rows = spec.ring_rows
-        shape = (spec.layers, 1, spec.heads, rows, spec.head_dim)
-        self.keys = np.zeros(shape, np.float32)
-        self.values = np.zeros(shape, np.float32)
         self.mask = np.empty((SLOTS, rows), np.float32)
         self.cos = np.empty((SLOTS, spec.head_dim // 2), np.float32)
         self.sin = np.empty_like(self.cos)
@@ -154,12 +154,14 @@ class Ring:
         self._positions[:] = NOWHERE
         self._aim()
 
-    def append(self, keys: np.ndarray, values: np.ndarray, present: np.ndarray) -> None:
-        """Write the (L, 1, H, S, Dh) rows of this micro-turn and move on; present: (S,)."""
-        first = self.turn * SLOTS % len(self._positions)
-        rows = slice(first, first + SLOTS)
-        self.keys[:, :, :, rows] = keys
-        self.values[:, :, :, rows] = values
+    @property
+    def first_row(self) -> int:
+        """First of the S rows that this micro-turn is written to."""
+        return self.turn * SLOTS % len(self._positions)
+
+    def advance(self, present: np.ndarray) -> None:
+        """The rows of this micro-turn are written; present: (S,), 0 for an empty slot."""
+        rows = slice(self.first_row, self.first_row + SLOTS)
         self._positions[rows] = np.where(present > 0, self._slots(), NOWHERE)
         self.turn += 1
         self._aim()
@@ -180,23 +182,59 @@ class Ring:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Name of the graph's input -> the array, all updated in place."""
-        return {"ring_k": self.keys, "ring_v": self.values, "mask": self.mask,
-                "cos": self.cos, "sin": self.sin}
+        return {"mask": self.mask, "cos": self.cos, "sin": self.sin}
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Owned copies."""
-        return {"keys": self.keys.copy(), "values": self.values.copy(),
-                "positions": self._positions.copy(), "turn": np.array(self.turn, np.int64)}
+        return {"positions": self._positions.copy(), "turn": np.array(self.turn, np.int64)}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
         """Go on from `get_state`. Raises ValueError when the shapes do not fit."""
-        for name, array in (("keys", self.keys), ("values", self.values),
-                            ("positions", self._positions)):
-            if state[name].shape != array.shape:
-                raise ValueError(f"engine state has {name} {state[name].shape}, "
-                                 f"these weights need {array.shape}")
-        self.keys[:] = state["keys"]
-        self.values[:] = state["values"]
+        check_shape(state, "positions", self._positions.shape)
         self._positions[:] = state["positions"]
         self.turn = int(state["turn"])
         self._aim()
+
+
+def check_shape(state: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> None:
+    """Raises ValueError when an array of an engine's state has another shape."""
+    if state[name].shape != shape:
+        raise ValueError(f"engine state has {name} {state[name].shape}, "
+                         f"these weights need {shape}")
+
+
+class Ring(Window):
+    """Keys and values of the last micro-turns in the processor's memory.
+
+    Keys stay rotated at their absolute position. `dtype` is that of the graph's ring: float16 where
+    it computes in half.
+    """
+
+    def __init__(self, spec: ModelConfig, dtype: type[np.generic] = np.float32) -> None:
+        super().__init__(spec)
+        shape = (spec.layers, 1, spec.heads, spec.ring_rows, spec.head_dim)
+        self.keys = np.zeros(shape, dtype)
+        self.values = np.zeros(shape, dtype)
+
+    def append(self, keys: np.ndarray, values: np.ndarray, present: np.ndarray) -> None:
+        """Write the (L, 1, H, S, Dh) rows of this micro-turn and move on; present: (S,)."""
+        rows = slice(self.first_row, self.first_row + SLOTS)
+        self.keys[:, :, :, rows] = keys
+        self.values[:, :, :, rows] = values
+        self.advance(present)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name of the graph's input -> the array, all updated in place."""
+        return {"ring_k": self.keys, "ring_v": self.values, **super().arrays()}
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Owned copies."""
+        return {"keys": self.keys.copy(), "values": self.values.copy(), **super().get_state()}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from `get_state`. Raises ValueError when the shapes do not fit."""
+        for name, array in (("keys", self.keys), ("values", self.values)):
+            check_shape(state, name, array.shape)
+        super().set_state(state)
+        self.keys[:] = state["keys"]
+        self.values[:] = state["values"]

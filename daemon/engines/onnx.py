@@ -17,6 +17,9 @@ from daemon.engines.base import (
     load_spec,
 )
 
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""What ONNX Runtime calls them -> numpy's."""
+
 
 class OnnxEngine:
     """The exported step graph. Inputs and outputs are bound once to arrays that stay."""
@@ -33,8 +36,9 @@ class OnnxEngine:
         self._session = _load(path, threads)
         shapes = {i.name: i.shape for i in self._session.get_inputs()}
         self._feed = Feed()
-        self._ring = Ring(self.spec)
-        self._outputs = {o.name: np.zeros(o.shape, np.float32)
+        types = {i.name: i.type for i in self._session.get_inputs()}
+        self._ring = Ring(self.spec, _TYPES.get(types.get("ring_k"), np.float32))
+        self._outputs = {o.name: np.zeros(o.shape, _TYPES.get(o.type, np.float32))
                          for o in self._session.get_outputs()}
         self._binding = self._bind(path, shapes)
         missing = [n for n in (*HEADS, "reps", "new_k", "new_v") if n not in self._outputs]
