@@ -23,6 +23,8 @@ SURE = 0.9
 """From here on the network is not simply overruled by the words of another command."""
 SURE_SLOTS = 0.5
 """From here on its values choose between several commands that the words could be."""
+SURE_QUESTION = 0.8
+"""Below it an open question is rather a command that was misheard: questions of tuning are at 0.9."""
 GUESSED = 0.3
 """Below it the network has guessed the values, and the words alone count."""
 TAIL_WORDS = 16
@@ -183,8 +185,8 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
     command = hypothesis(act, words)
     if command is not None:
         verdict = _check_command(act, command, SURE)
-        agreed = act.name == command[0] and act.confidence >= threshold
-        return verdict if agreed else _asked(verdict)
+        agreed = act.name == command[0] and act.confidence >= unheard_threshold
+        return verdict if agreed and act.name not in WORDS_ALONE else _asked(verdict)
     command = _near(act, words, threshold)
     if command is not None:
         return _check_command(act, command, 0.0)
@@ -304,7 +306,8 @@ def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:
     the background could only say that it did not understand it either."""
     if act.confidence < threshold:
         return Verdict(Decision.IGNORE, act, f"confidence {act.confidence:.2f}", words=words)
-    if act.name == grammar.ASK and words and words[0] in _command_beginnings():
+    garbled = act.confidence < SURE_QUESTION or words and words[0] in _command_beginnings()
+    if act.name == grammar.ASK and garbled:
         return Verdict(Decision.MISSING, act, "sounds like a command", words=words)
     return Verdict(Decision.DO, act, words=words)
 

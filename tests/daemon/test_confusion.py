@@ -156,16 +156,17 @@ def judged(heard: str, command: str, intent: str, confidence: float, **slots):
 
 
 def test_a_hypothesis_that_the_act_agrees_with_is_done():
-    found = judged("thank is at one", "tank is at one", "reading", 0.6, number=1, item="tank")
+    found = judged("thank is at one", "tank is at one", "reading", 0.75, number=1, item="tank")
     assert (found.decision, found.act.slots.item) == (Decision.DO, "tank")
     assert found.words == ("tank", "is", "at", "one")
 
 
 @pytest.mark.parametrize("heard, command, intent, confidence, slots", [
-    ("thank is at one", "tank is at one", "reading", 0.4, {"number": 1, "item": "tank"}),
+    ("thank is at one", "tank is at one", "reading", 0.65, {"number": 1, "item": "tank"}),
+    ("count the word", "count the word um", "count_word", 0.9, {}),
     ("thank is at one", "tank is at one", "reading", 0.8, {"number": 2, "item": "tank"}),
     ("longer", "louder", "slower", 0.8, {}),
-], ids=("not sure", "another value", "another act"))
+], ids=("not sure", "the words alone tell", "another value", "another act"))
 def test_a_hypothesis_is_read_back_where(heard, command, intent, confidence, slots):
     found = judged(heard, command, intent, confidence, **slots)
     assert found.decision is Decision.READ_BACK

@@ -171,13 +171,16 @@ def test_confidence_is_that_of_the_weakest_slot_used():
     assert decode_act(0, heads, logits) is None
 
 
-def test_unknown_engine_missing_weights_and_tensorrt_are_refused(tmp_path):
+def test_unknown_engine_and_missing_weights_are_refused(tmp_path):
     with pytest.raises(EngineMismatch, match="unknown engine 'cuda'; choose one of auto, onnx"):
         open_engine("cuda")
     with pytest.raises(EngineMismatch, match="there are no weights; next:"):
         open_engine("onnx", tmp_path / "none.onnx")
+<<<<<<< HEAD
     with pytest.raises(EngineMismatch, match="next: tagalong doctor"):
         open_engine("tensorrt")
+=======
+>>>>>>> trt
 
 
 def test_broken_weights_and_description_are_refused(tmp_path):
