@@ -176,11 +176,6 @@ def test_unknown_engine_and_missing_weights_are_refused(tmp_path):
         open_engine("cuda")
     with pytest.raises(EngineMismatch, match="there are no weights; next:"):
         open_engine("onnx", tmp_path / "none.onnx")
-<<<<<<< HEAD
-    with pytest.raises(EngineMismatch, match="next: tagalong doctor"):
-        open_engine("tensorrt")
-=======
->>>>>>> trt
 
 
 def test_broken_weights_and_description_are_refused(tmp_path):
