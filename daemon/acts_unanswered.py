@@ -8,14 +8,16 @@ background. Anything else stays silence: it was perhaps said about tagalong, not
 from __future__ import annotations
 
 from daemon import acts_hold
-from daemon.acts_check import NAME, QUESTION
+from daemon.acts_check import NAME, NEVER_ASKED, QUESTION
 from daemon.turn import Act, Slots
 from models import grammar
 
 PATIENCE_S = 1.4
 """After the last word the network has had its chance by then (a question takes it 0.6 s)."""
-LEAST_WORDS = 3
-"""Fewer words are too easily misheard to be anything plainly."""
+PAUSE_S = 2.6
+"""The same where the words are the beginning of a command: the rest may come after a pause."""
+LEAST_WORDS, LEAST_COMMAND = 3, 2
+"""Fewer words are too easily misheard to be anything plainly, fewer still to be a command."""
 MOST_WORDS = 30
 
 
@@ -46,8 +48,12 @@ class Unanswered:
             return None
         if self._words is None or now_s - self._last_s < PATIENCE_S:
             return None
+        whole = grammar.parse(self._words) is not None
+        if (not whole and now_s - self._last_s < PAUSE_S
+                and acts_hold.unfinished(self._words)):
+            return None
         said, self._words = self._words, None
-        return said if len(said) >= LEAST_WORDS else None
+        return said if len(said) >= (LEAST_COMMAND if whole else LEAST_WORDS) else None
 
 
 def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:
@@ -57,6 +63,8 @@ def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:
     if parsed is None:
         near = acts_hold.near(words)
         parsed = near[0][:2] if len(near) == 1 else None
+    if parsed is not None and parsed[0] in NEVER_ASKED:
+        return None
     if parsed is not None:
         return Act(parsed[0], Slots(**parsed[1]), 0.0), True
     return (Act(grammar.ASK), False) if words[0] in QUESTION else None

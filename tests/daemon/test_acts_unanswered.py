@@ -34,7 +34,18 @@ def test_a_question_goes_to_the_background() -> None:
     assert [a.words for a in asked] == [tuple("why does the pump make a noise".split())]
 
 
+def test_two_words_are_enough_for_a_command() -> None:
+    assert texts(left(Stage(), "tagalong volume up")) == ["louder?"]
+
+
+def test_the_rest_of_a_command_may_come_after_a_pause() -> None:
+    stage = Stage()
+    assert left(stage, "tagalong how much") == []
+    assert texts(left(stage, "battery is left", 12.4)) == ["the battery?"]
+
+
 @pytest.mark.parametrize("text", [
+    "tagalong thank you",                          # silence is better than "thank you?"
     "why does the pump make a noise",              # nobody was called
     "tagalong",                                    # the network says when it was called
     "tagalong what",                               # too little
