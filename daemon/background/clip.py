@@ -57,7 +57,9 @@ def decode_flac(data: bytes) -> np.ndarray:
                 samples += blocks[-1].size
                 if samples > MAX_CLIP_S * CLIP_RATE:
                     raise BadPayload("audio", f"longer than {MAX_CLIP_S} s")
-    except (av.FFmpegError, IndexError) as error:
+    except BadPayload:
+        raise
+    except Exception as error:  # damage trips any part of the decoder: tags that are no UTF-8, say
         raise BadPayload("audio", f"not FLAC ({type(error).__name__})") from None
     if not blocks:
         raise BadPayload("audio", "no sound in it")

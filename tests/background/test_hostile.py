@@ -6,13 +6,14 @@ import json
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.background import wire
 from daemon.background.broker import BrokerError, find_mosquitto
-from daemon.background.clip import decode_flac
+from daemon.background.clip import decode_flac, encode_flac
 from daemon.background.wire import Answer, Ask, BadPayload, Cancel
 from daemon.promises import COUNTERS
 from daemon.remote_mute import parse_set
@@ -89,3 +90,12 @@ def test_both_sides_live_through_mutated_payloads_on_every_topic() -> None:
     for name, figures in done["topics"].items():
         assert figures["counted"] == figures["messages"], name
         assert sum(n for reason, n in figures.items() if reason.startswith("bad_")) > 20, name
+
+
+@pytest.mark.unit
+def test_a_clip_whose_tags_are_no_text_is_refused() -> None:
+    """Found by `tools/hostile`: it ended the worker."""
+    clip = encode_flac(np.arange(1_000, dtype=np.int16))
+    assert b"encoder=" in clip
+    with pytest.raises(BadPayload, match="audio"):
+        decode_flac(clip.replace(b"encoder=", b"enc\x94der="))

@@ -26,7 +26,7 @@ def test_every_request_of_a_fleet_is_answered() -> None:
     assert figures["answered"] == figures["asked"] and figures["lost"] == 0
     assert figures["disconnects"] == 0 and figures["bad_answers"] == 0
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
-    assert 0 < figures["kib_a_device_here"] < 2_000
+    assert figures["kib_a_device_here"] < 2_000
 
 
 def test_requests_that_nobody_answers_are_counted_as_lost(tmp_path, monkeypatch) -> None:

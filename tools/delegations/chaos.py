@@ -38,7 +38,7 @@ ARMED_SHARE, MOST_CALLS = 0.7, 10
 DEADLINES_S = (1.5, 20.0, 30.0, 60.0)
 """A few requests have so little time that an outage makes them expire."""
 CLIP_SHARE = 0.3
-FAULT_GAP_S = 2.0
+FAULT_GAP_S = 3.0
 """Mean time between two faults."""
 AFTER_S = 90.0
 """Everything works again: so long until the last request must be over."""

@@ -112,8 +112,13 @@ class Sides:
             if shot % WAITING == 0 or shot == shots:
                 self.link.poll()
                 self.link.remote_mutes()
-                until(lambda n=sent: self.ended(target) - before >= n,
-                      f"{target.name}: {sent} messages are counted")
+                try:
+                    until(lambda n=sent: self.ended(target) - before >= n, "all are counted")
+                except RuntimeError as error:
+                    raise RuntimeError(
+                        f"{target.name}: of {sent} messages {self.ended(target) - before} were "
+                        f"counted; device {self.link.stats()}, {self.link.last_error!r}; worker "
+                        f"{dict(self.worker.counts)}") from error
         reasons = {name: n for name, n in (self.refused() - refused).items() if n}
         return {"shots": shots, "messages": sent, "counted": self.ended(target) - before,
                 **reasons, "per_second": round(shots / (time.monotonic() - began_s))}
