@@ -6,8 +6,10 @@ imported before a `Gpu` is made.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -16,8 +18,8 @@ import numpy as np
 from kernels import build
 
 Kernel = Any
-"""`kernel(grid, block, arguments, shared=0)`: arguments are arrays of the backend and numpy scalars of
-the very type of the parameter; shared is dynamic shared memory in bytes."""
+"""`kernel(grid, block, arguments, shared=0)`: arguments are arrays of the backend and numpy scalars
+of the very type of the parameter; shared is dynamic shared memory in bytes."""
 
 
 class Backend(Protocol):
@@ -102,10 +104,15 @@ class Gpu:
     def __init__(self, ordinal: int = 0) -> None:
         """Take the GPU's primary context. Raises GpuError: which part is missing."""
         self._driver = _driver()
-        device = self._driver.Device(ordinal)
-        self._context = device.retain_primary_context()
-        self._context.push()
-        major, minor = device.compute_capability()
+        with self._told(f"GPU {ordinal}"):
+            device = self._driver.Device(ordinal)
+            major, minor = device.compute_capability()
+            self.name_of_device = device.name()
+            self._context = device.retain_primary_context()
+            self._context.push()
+            atexit.register(self.close)   # pycuda aborts a process that leaves a context behind
+            self.stream = self._driver.Stream()
+            """Where kernels are launched, so that `graph.Graph` can record them."""
         self.architecture = f"sm_{major}{minor}"
         self._modules: dict[str, Any] = {}
 
@@ -113,17 +120,15 @@ class Gpu:
         """See `Backend`. Raises BuildError, GpuError."""
         if file not in self._modules:
             binary = build.fat_binary(file)
-            try:
+            with self._told(f"{binary.name} on {self.architecture}"):
                 self._modules[file] = self._driver.module_from_file(str(binary))
-            except self._driver.Error as error:
-                raise GpuError(_why(error, f"{binary.name} on {self.architecture}")) from error
-        function = self._modules[file].get_function(entry)
+        with self._told(entry):
+            function = self._modules[file].get_function(entry)
 
         def launch(grid, block, arguments, shared=0):
-            try:
-                function(*arguments, grid=_three(grid), block=_three(block), shared=shared)
-            except self._driver.Error as error:
-                raise GpuError(_why(error, entry)) from error
+            with self._told(entry):
+                function(*arguments, grid=_three(grid), block=_three(block), shared=shared,
+                         stream=self.stream)
 
         return launch
 
@@ -131,23 +136,44 @@ class Gpu:
         """See `Backend`."""
         from pycuda import gpuarray
 
-        try:
+        with self._told(f"an array of {values.nbytes} bytes"):
             return gpuarray.to_gpu(np.ascontiguousarray(values))
-        except self._driver.Error as error:
-            raise GpuError(_why(error, f"an array of {values.nbytes} bytes")) from error
 
     def host(self, array: Any) -> np.ndarray:
-        """See `Backend`."""
-        return array.get()
+        """See `Backend`. Waits for what was launched, so a launch's error may come out here."""
+        with self._told("reading a result"):
+            return array.get()
 
     def put(self, array: Any, values: np.ndarray) -> None:
         """See `Backend`."""
-        array.set(np.ascontiguousarray(values, array.dtype))
+        with self._told("writing an array"):
+            array.set(np.ascontiguousarray(values, array.dtype))
+
+    def copy(self, to: Any, values: Any) -> None:
+        """From an array of the device to another as large."""
+        with self._told("copying an array"):
+            self._driver.memcpy_dtod_async(to.gpudata, values.gpudata, to.nbytes, self.stream)
+
+    def wait(self) -> None:
+        """For all that was launched. Raises GpuError where some of it failed."""
+        with self._told("waiting for a launch"):
+            self.stream.synchronize()
 
     def close(self) -> None:
-        """Give the context back."""
-        self._context.pop()
-        self._context.detach()
+        """Give the context back; a second time does nothing."""
+        atexit.unregister(self.close)
+        context, self._context = self._context, None
+        if context is not None:
+            context.pop()
+            context.detach()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turns pycuda's errors into ours."""
+        try:
+            yield
+        except self._driver.Error as error:
+            raise GpuError(explained(error, what)) from error
 
 
 def _driver() -> Any:
@@ -163,7 +189,7 @@ def _driver() -> Any:
         driver.init()
         count = driver.Device.count()
     except Exception as error:  # pycuda's errors have no common class before initialisation
-        raise GpuError(_why(error, "the driver")) from error
+        raise GpuError(explained(error, "the driver")) from error
     if not count:
         raise GpuError("the driver sees no GPU; next: nvidia-smi, which says why")
     return driver
@@ -173,6 +199,13 @@ CAUSES = {
     "no CUDA-capable device": "no NVIDIA GPU was found; next: tagalong run --engine onnx",
     "driver version is insufficient": "the NVIDIA driver is older than the CUDA toolkit; next: "
     "update the driver, on a Jetson JetPack",
+    "unsupported toolchain": "the NVIDIA driver is older than the CUDA toolkit; next: "
+    "update the driver, on a Jetson JetPack",
+    "driver combination": "parts of two NVIDIA drivers are mixed; next: reboot, or install the "
+    "driver anew",
+    "busy or unavailable": "another program has the GPU to itself; next: nvidia-smi, which says "
+    "who",
+    "invalid device ordinal": "there is no such GPU; next: nvidia-smi -L, which counts them from 0",
     "no kernel image": "the kernels were not built for this GPU; next: tools/build_kernels --arch "
     "with its architecture",
     "out of memory": "the GPU has not enough free memory; next: nvidia-smi, which says who has it",
@@ -184,7 +217,8 @@ CAUSES = {
 """What the driver's text means to a user."""
 
 
-def _why(error: Exception, what: str) -> str:
+def explained(error: Exception, what: str) -> str:
+    """What failed, why, and what to do, in one sentence."""
     text = str(error)
     told = next((cause for key, cause in CAUSES.items() if key in text), None)
     return f"{what}: {told} ({text})" if told else f"{what}: {text}; next: nvidia-smi"

@@ -33,11 +33,19 @@ class Dmel:
 
     def push(self, pcm: np.ndarray, out: Any) -> Any:
         """(hops * 400,) int16 -> `out`. Raises ValueError for another shape or type."""
+        self.put(pcm)
+        return self.launch(out)
+
+    def put(self, pcm: np.ndarray) -> None:
+        """The first half of `push`: the sound to the device. Raises as it."""
         if pcm.shape != (self._hops * HOP,) or pcm.dtype != np.int16:
             raise ValueError(f"expected ({self._hops * HOP},) int16, got {pcm.shape} {pcm.dtype}")
+        self._backend.put(self._pcm, pcm)
+
+    def launch(self, out: Any) -> Any:
+        """The second half, which a graph can record. Raises as it."""
         if out.shape != (self._hops, MELS) or out.dtype != np.uint8:
             raise ValueError(f"out is ({self._hops}, {MELS}) uint8, not {out.shape} {out.dtype}")
-        self._backend.put(self._pcm, pcm)
         self._kernel((self._hops,), (THREADS,), [self._pcm, *self._tables, self._state, out])
         return out
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kernels import build
-from kernels.backend import CAUSES, Gpu, GpuError, _why
+from kernels.backend import CAUSES, Gpu, GpuError, explained
 
 NVCC = pytest.mark.skipif(shutil.which("nvcc") is None,
                           reason="no nvcc: no kernel is compiled for a GPU")
@@ -88,6 +88,6 @@ def test_a_machine_without_a_gpu_is_told_so():
 @pytest.mark.unit
 @pytest.mark.parametrize("text", CAUSES)
 def test_every_fault_of_a_gpu_has_a_cause_and_a_next_step(text):
-    told = _why(RuntimeError(f"cuInit failed: {text}"), "the driver")
+    told = explained(RuntimeError(f"cuInit failed: {text}"), "the driver")
     assert CAUSES[text] in told and "next: " in told
-    assert "next: nvidia-smi" in _why(RuntimeError("something else"), "the driver")
+    assert "next: nvidia-smi" in explained(RuntimeError("something else"), "the driver")
