@@ -182,14 +182,13 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
     command = whole(words)
     if command is not None:
         return _check_command(act, command, SURE)
-    command = hypothesis(act, words)
-    if command is not None:
-        verdict = _check_command(act, command, SURE)
-        agreed = act.name == command[0] and act.confidence >= unheard_threshold
-        return verdict if agreed and act.name not in WORDS_ALONE else _asked(verdict)
-    command = _near(act, words, threshold)
-    if command is not None:
+    command, other = _near(act, words, threshold), hypothesis(act, words)
+    if command is not None and (other is None or command[:2] == other[:2]):
         return _check_command(act, command, 0.0)
+    if other is not None:
+        verdict = _check_command(act, other, SURE)
+        agreed = act.name == other[0] and act.confidence >= unheard_threshold
+        return verdict if agreed and act.name not in WORDS_ALONE else _asked(verdict)
     if act.name == grammar.ASK:
         return _check_open(act, words, threshold)
     return _check_tail(act, words, threshold, unheard_threshold)

@@ -273,7 +273,8 @@ def main(config: Config, options: FdbenchOptions, runner: Runner | None = None) 
 def _run(samples: Sequence[Sample], options: FdbenchOptions, runner: Runner,
          report: Report) -> None:
     if options.fresh or not all(sample.complete for sample in samples):
-        runner.model(options.engine)  # refused now, before anything is taken away
+        # refused now, before anything is taken away
+        runner.model(options.engine, Path("state"), lambda text: print(text, file=sys.stderr))
     if options.fresh:
         clear(samples)
     with tempfile.TemporaryDirectory("-fdbench") as folder, Watcher(len(samples)) as watcher:

@@ -81,10 +81,6 @@ def test_missing_weights_are_refused_with_the_next_step(capsys, tmp_path):
     assert "none.onnx: there are no weights; next:" in said
 
 
-def test_tensorrt_is_refused_with_the_next_step(capsys, tmp_path):
-    assert "next: tagalong run --engine onnx" in refusal(capsys, tmp_path, engine="tensorrt")
-
-
 def test_an_unknown_voice_is_refused_before_anything_starts(capsys, tmp_path, sound):
     config = Config(voice=VoiceConfig(name="nobody"))
     out = tmp_path / "out.wav"
