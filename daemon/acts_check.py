@@ -25,6 +25,8 @@ SURE_SLOTS = 0.5
 """From here on its values choose between several commands that the words could be."""
 SURE_QUESTION = 0.8
 """Below it an open question is rather a command that was misheard: questions of tuning are at 0.9."""
+SURE_WORDS = 3.0
+"""Where every other command is at least so far behind, the words count more than the slots."""
 GUESSED = 0.3
 """Below it the network has guessed the values, and the words alone count."""
 TAIL_WORDS = 16
@@ -258,7 +260,7 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
             reason = f"the network took it for {act.name}"
     else:
         meant, reason = _merge(act, slots)
-        if act.confidence < GUESSED:
+        if act.confidence < GUESSED or act.words_margin >= SURE_WORDS:
             meant, reason = replace(act, slots=Slots(**slots)), ""
         if act.confidence < WHOLE_THRESHOLD:
             reason = f"confidence {act.confidence:.2f}"

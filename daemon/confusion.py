@@ -97,6 +97,17 @@ class ConfusionNetwork:
                 break  # without a first word there is no second
         self._places.extend(Place(turn, word, (("", SPELLED_COST),)) for word in left)
 
+    def margin(self) -> float:
+        """Cost of the likeliest other command that the words since the name may have been, at most
+        `DEAREST`; 0 where they form none."""
+        places = self._command()
+        heard = grammar.parse([p.word for p in places if p.word])
+        if heard is None:
+            return 0.0
+        others = (cost for cost, words in _sentences(places)
+                  if grammar.parse(words) not in (None, heard))
+        return next(others, DEAREST)
+
     def decode(self, act: str, logits: Mapping[str, np.ndarray]) -> Hypothesis | None:
         """The command that the words since the name are most likely, where they form none
         themselves. Words of a command are forgotten: they are this act's. logits: of all heads."""

@@ -102,7 +102,9 @@ class InteractionModel:
         act = decode_act(heads["act"], heads, outputs.logits)
         if act is None:
             return None
-        return replace(act, hypothesis=self._rivals.decode(act.name, outputs.logits))
+        margin = self._rivals.margin()
+        return replace(act, words_margin=margin,
+                       hypothesis=self._rivals.decode(act.name, outputs.logits))
 
     def _inputs(self, turn: MicroTurn, rows: list[np.ndarray]) -> StepInputs:
         levels = np.concatenate([self._context, self._dmel.push(turn.audio)])

@@ -161,6 +161,9 @@ class Act:
     """Smallest probability among the intent and the slots that it uses, 0 to 1."""
     hypothesis: Hypothesis | None = None
     """What else the words may have been."""
+    words_margin: float = 0.0
+    """How much less likely any other command is than the one heard, natural logarithm of odds; 0
+    where the words form none."""
 
 
 @dataclass(frozen=True)

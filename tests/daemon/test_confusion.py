@@ -162,7 +162,7 @@ def test_a_hypothesis_that_the_act_agrees_with_is_done():
 
 
 @pytest.mark.parametrize("heard, command, intent, confidence, slots", [
-    ("thank is at one", "tank is at one", "reading", 0.65, {"number": 1, "item": "tank"}),
+    ("thank it at one", "tank is at one", "reading", 0.65, {"number": 1, "item": "tank"}),
     ("count the word", "count the word um", "count_word", 0.9, {}),
     ("thank is at one", "tank is at one", "reading", 0.8, {"number": 2, "item": "tank"}),
     ("longer", "louder", "slower", 0.8, {}),
@@ -185,3 +185,18 @@ def test_a_hypothesis_about_other_words_is_left():
 def test_an_open_question_stays_one():
     found = judged("how is the weather", "how is the battery", "ask", 0.8)
     assert (found.decision, found.act.name) == (Decision.DO, "ask")
+
+
+def test_the_margin_is_what_the_likeliest_other_command_costs():
+    network = hear(NAME, {"timer": 0.0}, {"for": 0.0}, {"ten": 0.0, "two": 2.0, "the": 0.1},
+                   {"seconds": 0.0})
+    assert network.margin() == pytest.approx(2.0, abs=1e-4)
+    assert hear(NAME, {"volume": 0.0}, {"up": 0.0}).margin() == DEAREST
+    assert hear(NAME, {"volume": 0.0}).margin() == 0.0
+
+
+@pytest.mark.parametrize("margin, decision", [(3.2, Decision.DO), (2.0, Decision.READ_BACK)])
+def test_words_without_a_rival_count_more_than_the_slots(margin, decision):
+    act = Act("set_volume", Slots(number=14), 0.63, words_margin=margin)
+    found = check(act, ("volume", "forty"), 0.5, 0.7)
+    assert (found.decision, found.act.slots.number) == (decision, 40)
