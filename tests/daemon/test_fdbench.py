@@ -261,7 +261,7 @@ def test_a_program_that_cannot_start_takes_nothing_away(tree: Path, monkeypatch:
     options = FdbenchOptions(tree, fresh=True)
     config = Config(engine=EngineConfig(weights=tree))
 
-    def refuse(self: Runner, engine: str) -> None:
+    def refuse(self, *_) -> None:
         raise EngineMismatch("no weights; next: tools/setup.sh")
 
     monkeypatch.setattr(Runner, "model", refuse)
