@@ -1,8 +1,8 @@
 """Which command the words may have been: the rivals of every word, searched for one of the grammar.
 
 The heard heads weigh all words at every place, so the last seconds are a confusion network (Mangu,
-Brill and Stolcke 2000, arXiv cs/0010012): places in order, each with a word or none and what else it
-may have been. Where the best words form no command, the cheapest combination that does is the
+Brill and Stolcke 2000, arXiv cs/0010012): places in order, each with a word or none and what else
+it may have been. Where the best words form no command, the cheapest combination that does is the
 hypothesis. What the slot heads make of it counts as well: they listen to the whole command at once.
 
 Costs are differences of logits, natural logarithms of odds.
@@ -26,8 +26,9 @@ RIVALS = 3
 """What else a place may have been, at most."""
 DEAREST = 3.5
 """What costs more is not looked at."""
-CHANGES = 3
-"""Places of a hypothesis that differ from what was heard, at most."""
+CHANGED = (50, 25, 16)
+"""One, two or three places may differ from what was heard; so many of the cheapest changes are
+combined then."""
 TRIED = 200
 """Combinations that are tried, the cheapest first: parsing one takes 0.1 ms on a desktop core."""
 TWICE_COST = 1.0
@@ -39,6 +40,8 @@ HEAD_COST = 2.0
 HEAD_WEIGHT = 0.4
 """Of a slot head beside a word; chosen with the two above on tuning voices."""
 NAME = "tagalong"
+Command = tuple[str, dict]
+"""Intent and slots."""
 
 
 class Place(NamedTuple):
@@ -97,44 +100,50 @@ class ConfusionNetwork:
                 break  # without a first word there is no second
         self._places.extend(Place(turn, word, (("", SPELLED_COST),)) for word in left)
 
-    def margin(self) -> float:
-        """Cost of the likeliest other command that the words since the name may have been, at most
-        `DEAREST`; 0 where they form none."""
-        places = self._command()
-        heard = grammar.parse([p.word for p in places if p.word])
-        if heard is None:
-            return 0.0
-        others = (cost for cost, words in _sentences(places)
-                  if grammar.parse(words) not in (None, heard))
-        return next(others, DEAREST)
+    def judge(self, logits: Mapping[str, np.ndarray]) -> tuple[Hypothesis | None, float]:
+        """What the words since the name are: where they form a command, its margin, the cost of the
+        likeliest other one, at most `DEAREST`; else the hypothesis, if there is any.
 
-    def decode(self, act: str, logits: Mapping[str, np.ndarray]) -> Hypothesis | None:
-        """The command that the words since the name are most likely, where they form none
-        themselves. Words of a command are forgotten: they are this act's. logits: of all heads."""
+        Words of a command are forgotten: they are this act's. logits: of all heads.
+        """
         places = self._command()
         heard = tuple(p.word for p in places if p.word)
-        if grammar.parse(heard) is not None:
+        command = grammar.parse(heard)
+        if command is not None:
             self._places.clear()
-            return None
-        found = None
-        for cost, words in _sentences(places):
-            if found is not None and cost >= found[0]:
-                break
-            command = grammar.parse(words)
-            if command is not None:
-                total = cost + _head_cost(act, command, logits)
-                if found is None or total < found[0]:
-                    found = (total, cost, words)
+            return None, _margin(places, command)
+        found = _likeliest(places, logits)
         if found is None:
-            return None
+            return None, 0.0
         self._places.clear()
-        return Hypothesis(heard, found[2], found[1])
+        return Hypothesis(heard, *found), 0.0
 
     def _command(self) -> list[Place]:
         """Places after the last time that the name was said."""
         places = list(self._places)
         named = [i for i, p in enumerate(places) if p.word == NAME]
         return places[named[-1] + 1 :] if named else places
+
+
+def _margin(places: list[Place], command: Command) -> float:
+    others = (cost for cost, words in _sentences(places)
+              if grammar.parse(words) not in (None, command))
+    return next(others, DEAREST)
+
+
+def _likeliest(places: list[Place], logits: Mapping[str, np.ndarray],
+               ) -> tuple[tuple[str, ...], float] | None:
+    """Words and their cost of the command that costs least with what the heads say against it."""
+    found, least = None, np.inf
+    for cost, words in _sentences(places):
+        if cost >= least:
+            break
+        command = grammar.parse(words)
+        if command is not None:
+            total = cost + _head_cost(command, logits)
+            if total < least:
+                found, least = (words, cost), total
+    return found
 
 
 def _rivals(scores: np.ndarray, best: int, empty_bias: float) -> tuple[tuple[str, float], ...]:
@@ -151,8 +160,8 @@ def _sentences(places: list[Place]) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Cost and words of the combinations, the cheapest first."""
     changes = sorted(_changes(places))
     tried: list[tuple[float, tuple[Change, ...]]] = [(0.0, ())]
-    for n in range(1, CHANGES + 1):
-        for some in combinations(changes[: TRIED // (4 * n)], n):
+    for n, most in enumerate(CHANGED, start=1):
+        for some in combinations(changes[:most], n):
             cost = sum(c.cost for c in some)
             if cost <= DEAREST and len({c.place for c in some}) == n:
                 tried.append((cost, some))
@@ -171,7 +180,7 @@ def _changes(places: list[Place]) -> Iterator[Change]:
             yield Change(min(cost, TWICE_COST) if twice and not word else cost, i, word)
 
 
-def _head_cost(act: str, command: tuple[str, dict], logits: Mapping[str, np.ndarray]) -> float:
+def _head_cost(command: Command, logits: Mapping[str, np.ndarray]) -> float:
     """What the act and slot heads say against a command."""
     intent, slots = command
     classes = {"act": tokens.ACTS.index(intent), **tokens.encode_slots(slots)}

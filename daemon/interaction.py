@@ -102,9 +102,8 @@ class InteractionModel:
         act = decode_act(heads["act"], heads, outputs.logits)
         if act is None:
             return None
-        margin = self._rivals.margin()
-        return replace(act, words_margin=margin,
-                       hypothesis=self._rivals.decode(act.name, outputs.logits))
+        hypothesis, margin = self._rivals.judge(outputs.logits)
+        return replace(act, hypothesis=hypothesis, words_margin=margin)
 
     def _inputs(self, turn: MicroTurn, rows: list[np.ndarray]) -> StepInputs:
         levels = np.concatenate([self._context, self._dmel.push(turn.audio)])
