@@ -24,7 +24,7 @@ SURE = 0.9
 SURE_SLOTS = 0.5
 """From here on its values choose between several commands that the words could be."""
 SURE_QUESTION = 0.8
-"""Below it an open question is rather a command that was misheard: questions of tuning are at 0.9."""
+"""Below it an open question is rather a command that was misheard: tuning questions have 0.9."""
 SURE_WORDS = 3.0
 """Where every other command is at least so far behind, the words count more than the slots."""
 GUESSED = 0.3

@@ -30,7 +30,6 @@ from daemon.promises import (
     unavailable,
 )
 
-
 WINDOW = 8
 """Requests of one device that are with the workers at a time, those that interrupt not counted."""
 

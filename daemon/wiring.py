@@ -119,7 +119,7 @@ class Wiring:
         return session
 
     def _engine_trouble(self, text: str) -> None:
-        """Another engine stands in; before the session begins it is told with the other problems."""
+        """Another engine stands in; before the session begins this is one of its problems."""
         if self._session is None:
             self._problems.append(("engine", text))
         else:

@@ -10,7 +10,7 @@ import atexit
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,7 +72,7 @@ class Cpu:
         array[...] = values
 
 
-@lru_cache(maxsize=None)
+@cache
 def _library(file: str, sanitize: bool) -> ctypes.CDLL:
     return ctypes.CDLL(str(build.host_library(file, sanitize)))
 

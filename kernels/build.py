@@ -1,4 +1,4 @@
-"""Compiles the kernels: for GPUs with nvcc, for the CPU with g++ and the shim. Cached by content."""
+"""Compiles the kernels, for GPUs with nvcc, for the CPU with g++ and the shim; kept by content."""
 
 from __future__ import annotations
 

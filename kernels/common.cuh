@@ -13,6 +13,12 @@
 #include "shim/cuda_shim.h"
 #endif
 
+// Of the ring of keys and values, for all that works with it.
+struct RingCounter {
+    long long turn;       // micro-turns in the ring so far
+    unsigned finished, unused;
+};
+
 constexpr int WARP_THREADS = 32;
 constexpr unsigned ALL_LANES = 0xFFFFFFFFu;
 

@@ -12,8 +12,9 @@ from kernels.dmel_ref import FFT, HOP, MELS, WINDOW, hann_window, mel_filters
 THREADS = 128
 _STATE = np.dtype([("history", np.int16, (2, HOP)), ("side", np.uint32), ("finished", np.uint32)])
 TOLERANCE = 1e-6
-"""Difference of a magnitude from the reference's, in parts of the loudest sample's share of the whole
-window: what single precision leaves of an FFT. A level may differ where that leads across an edge."""
+"""Difference of a magnitude from the reference's, in parts of the loudest sample's share of the
+whole window: what single precision leaves of an FFT. A level may differ where that leads across an
+edge."""
 
 
 class Dmel:

@@ -10,11 +10,6 @@
 
 constexpr long long NOWHERE = -(1LL << 40);
 
-struct RingCounter {
-    long long turn;       // micro-turns in the ring so far
-    unsigned finished, unused;
-};
-
 // new_k, new_v (L * H, S, D); present (S) floats, above 0 for filled slots; ring_k, ring_v
 // (L * H, R, D); positions (R). Grid: (S, L * H).
 template <class T>

@@ -1,11 +1,11 @@
-"""The ring of keys and values in numpy: reference of the CUDA kernel. Letters as in `models.model`."""
+"""The ring of keys and values in numpy: reference of the kernel. Letters as in `models.model`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 NOWHERE = -(1 << 40)
-"""Position of a row that nobody may see."""
+"""Position of a row that holds nothing: further back than any window reaches."""
 
 
 class KvRing:

@@ -1,4 +1,4 @@
-"""Camera buffers to a frame and its patches on a device. Reference: `kernels.patches_ref`, bit for bit.
+"""Camera buffers to a frame and its patches on a device, bit for bit as `kernels.patches_ref`.
 
 A buffer is given as it lies in memory, rows with padding and all: a contiguous uint8 array of the
 backend and a `Buffer` that says what is in it.

@@ -14,22 +14,17 @@
 
 constexpr int CHUNK = 64, THREADS = 128, MAX_DIM = 128;
 
-struct RingCounter {
-    long long turn;
-    unsigned finished, unused;
-};
-
 // One number type in memory, sums in float. q, new_k, new_v, out (heads, slots, D); ring_k, ring_v
 // (kv heads, R, D) of one layer; positions (R) absolute positions of its rows; present (slots);
 // sink (heads, D). A query at position p sees the filled positions of (p - window, p] and itself.
 // period: slots of a micro-turn; the first query is at counter->turn * period. Grid: (slots, heads).
-// Dynamic shared memory: floats, (D + 2) for each of `chunks`, the most that a window can touch.
+// Dynamic shared memory: (D + 2) floats for each chunk that a window can touch.
 template <class T>
 __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_v, const T* ring_k,
                                        const T* ring_v, const long long* positions,
                                        const float* present, const T* sink,
                                        const RingCounter* counter, int kv_heads, int dim, int rows,
-                                       int window, int period, int chunks, T* out) {
+                                       int window, int period, T* out) {
     DYNAMIC_SHARED(float, partial);
     __shared__ float query[MAX_DIM], weight[THREADS / WARP_THREADS][CHUNK], sink_score;
     const int slot = blockIdx.x, slots = gridDim.x, head = blockIdx.y, heads = gridDim.y;
@@ -109,7 +104,6 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
         }
         store(&out[(size_t(head) * slots + slot) * dim + i], value / total);
     }
-    (void)chunks;
 }
 
 #define ENTRY(name, type)                                                                        \
@@ -117,9 +111,9 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
     name(const type* q, const type* new_k, const type* new_v, const type* ring_k,                \
          const type* ring_v, const long long* positions, const float* present, const type* sink, \
          const RingCounter* counter, int kv_heads, int dim, int rows, int window, int period,    \
-         int chunks, type* out) {                                                                \
+         type* out) {                                                                            \
         attend(q, new_k, new_v, ring_k, ring_v, positions, present, sink, counter, kv_heads,     \
-               dim, rows, window, period, chunks, out);                                          \
+               dim, rows, window, period, out);                                                  \
     }
 ENTRY(stream_attention_float, float)
 ENTRY(stream_attention_half, __half)

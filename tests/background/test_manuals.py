@@ -1,4 +1,4 @@
-"""Manuals of three kinds in one index: where an answer stands, what changed, what cannot be read."""
+"""Manuals of three kinds in one index: where an answer stands, what changed, what is unreadable."""
 
 from __future__ import annotations
 

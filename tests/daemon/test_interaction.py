@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 
 import numpy as np
 import pytest
 
 from daemon.engines import open_engine
-from daemon.engines.base import HEADS, NOWHERE, EngineMismatch, Feed, Ring, StepInputs
+from daemon.engines.base import HEADS, EngineMismatch, Feed, Ring, StepInputs
 from daemon.interaction import InteractionModel, choose, decode_act, probability
 from daemon.turn import Floor, MicroTurn, State, Task, VideoFrame
+from kernels.kv_ring_ref import NOWHERE
 from models import tokens
 from models.config import AUDIO_SLOTS, SLOT_TIMES, SLOTS, TINY
 from models.counter import PhaseCounter
+from tests.tiny_step import tiny_step
 
 pytestmark = pytest.mark.unit
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """An untrained tiny step; needs torch."""
-    torch = pytest.importorskip("torch", reason="exporting a tiny network needs torch")
-    from models.export import export
-    from models.model import InteractionNet
-
-    torch.manual_seed(1)
-    torch.set_num_threads(1)
-    net = InteractionNet(TINY)
-    with torch.no_grad():  # equal initial values would be merged into one by the exporter
-        for parameter in net.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape)
-    folder = tmp_path_factory.mktemp("weights")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        export(net, folder)
-    return folder / "step.onnx"
+    return tiny_step(tmp_path_factory.mktemp("weights"))
 
 
 def some_inputs(rng, frames: int = 2) -> StepInputs:

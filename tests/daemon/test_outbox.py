@@ -1,4 +1,4 @@
-"""What the outbox and the desk must survive: crashes, torn writes, clocks that jump, a long queue."""
+"""What outbox and desk must survive: crashes, torn writes, clocks that jump, a long queue."""
 
 from __future__ import annotations
 

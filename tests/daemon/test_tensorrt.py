@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 import sys
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +19,13 @@ from daemon.engines.base import HEADS, EngineLost, EngineMismatch, Feed, StepInp
 from daemon.engines.cuda import Cuda
 from daemon.engines.onnx import OnnxEngine
 from daemon.engines.standby import Standby
-from daemon.engines.tensorrt import TensorrtEngine, narrow, open_tensorrt, widen
+from daemon.engines.tensorrt import TensorrtEngine, open_tensorrt
 from daemon.engines.tensorrt_build import engine_file
+from kernels.bfloat16 import narrow, widen
 from models import tokens
 from models.config import TINY
 from tests.daemon.tensorrt_stage import Compiled, build_driver, count, on_replay
+from tests.tiny_step import tiny_step
 
 pytestmark = [pytest.mark.unit,
               pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc: no driver stand-in")]
@@ -38,23 +39,11 @@ def driver(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", params=["fp32", "fp16"])
 def graph(request, tmp_path_factory) -> Path:
     """A tiny untrained step at a precision."""
-    torch = pytest.importorskip("torch", reason="exporting a tiny network needs torch")
+    path = tiny_step(tmp_path_factory.mktemp("step"), seed=2)
     import onnx
 
-    from models.export import export
-    from models.model import InteractionNet
     from models.precision import at_precision, save
 
-    torch.manual_seed(2)
-    net = InteractionNet(TINY)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape)
-    folder = tmp_path_factory.mktemp("step")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        export(net, folder)
-    path = folder / "step.onnx"
     save(at_precision(onnx.load(str(path)), request.param), path)
     return path
 

@@ -4,7 +4,6 @@ precision, without a GPU; and an engine is used only for what it was built for."
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from daemon.config import EngineConfig
 from daemon.engines import WEIGHTS
 from daemon.engines import tensorrt_build as building
 from daemon.engines.base import EngineMismatch
-from models.config import TINY
+from tests.tiny_step import tiny_step
 
 trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed: no graph can be lowered")
@@ -32,16 +31,7 @@ Told = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     """A tiny untrained step."""
-    torch = pytest.importorskip("torch", reason="exporting a tiny network needs torch")
-    from models.export import export
-    from models.model import InteractionNet
-
-    torch.manual_seed(4)
-    folder = tmp_path_factory.mktemp("tiny")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        export(InteractionNet(TINY), folder)
-    return folder / "step.onnx"
+    return tiny_step(tmp_path_factory.mktemp("tiny"), seed=4)
 
 
 @pytest.mark.slow
@@ -51,8 +41,6 @@ def test_the_shipped_step_is_compiled_for_three_generations_of_cards(precision, 
     """Budget 25 s each: one build for SM 86, 89 and 120."""
     import onnx
 
-    if not WEIGHTS.is_file():
-        pytest.skip(f"no weights at {WEIGHTS}")
     path, phases = tmp_path / "step.engine", []
     key = building.key_of(trt, WEIGHTS, precision, KEY.gpu)
     building.build(trt, WEIGHTS, path, key, lambda *told: phases.append(told), ahead=True)
@@ -77,7 +65,8 @@ def test_what_differs_is_named() -> None:
     assert KEY.differences(replace(KEY, gpu="sm_89")) == ""
     assert KEY.differences(replace(KEY, gpu="sm_8")) == f"its gpu is {KEY.gpu}, here it is sm_8"
     newer = replace(KEY, compiler="tensorrt 11.4.0", jetpack="R38.2")
-    assert KEY.differences(newer) == (f"its compiler is {KEY.compiler}, here it is tensorrt 11.4.0; "
+    assert KEY.differences(newer) == (f"its compiler is {KEY.compiler}, "
+                                      "here it is tensorrt 11.4.0; "
                                       "its jetpack is none, here it is R38.2")
 
 

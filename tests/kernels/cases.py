@@ -1,7 +1,7 @@
-"""A random case of every kernel against its reference; run plainly, and under the sanitizers.
+"""A random case of every kernel against its reference; run plainly and under the sanitizers.
 
-`python -m tests.kernels.cases N` runs N of each with AddressSanitizer and UBSan, which must be loaded
-already (LD_PRELOAD).
+`python -m tests.kernels.cases N` runs N of each with AddressSanitizer and UBSan, which must be
+loaded already (LD_PRELOAD).
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 
+from kernels import dmel as dmel_face
 from kernels import dmel_ref, patches_ref, sample_ref, similarity_ref
-from kernels import dmel as dmel_face, similarity as similarity_face
+from kernels import similarity as similarity_face
 from kernels.backend import Backend, Cpu
+from kernels.bfloat16 import narrow, widen
 from kernels.dmel import Dmel
 from kernels.kv_ring import KvRing
 from kernels.kv_ring_ref import KvRing as RingRef
@@ -23,21 +25,6 @@ from kernels.stream_attention import TOLERANCE, StreamAttention
 from kernels.stream_attention_ref import stream_attention
 
 TYPES = (np.float32, np.float16, np.uint16)
-
-
-def as_bits(values: np.ndarray, dtype) -> np.ndarray:
-    """float32 values in a type of memory; bfloat16 as its upper 16 bits, rounded to even."""
-    if dtype != np.uint16:
-        return values.astype(dtype)
-    bits = values.astype(np.float32).view(np.uint32).astype(np.uint64)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
-
-
-def as_values(bits: np.ndarray) -> np.ndarray:
-    """The other way round, float32."""
-    if bits.dtype != np.uint16:
-        return bits.astype(np.float32)
-    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 # -- dmel --------------------------------------------------------------------------------------
@@ -66,7 +53,7 @@ def dmel_case(backend: Backend, rng: np.random.Generator) -> None:
     for _ in range(3):
         pcm = pcm_of(rng, hops * dmel_ref.HOP)
         joined = np.concatenate([reference.get_state(), pcm])
-        expected = reference.push(pcm)
+        reference.push(pcm)
         found = backend.host(face.push(pcm, out))
         frames = np.lib.stride_tricks.sliding_window_view(joined, dmel_ref.WINDOW)[::dmel_ref.HOP]
         mel = dmel_ref.mel_bands(frames)
@@ -145,7 +132,7 @@ def kv_ring_case(backend: Backend, rng: np.random.Generator) -> None:
     face = KvRing(backend, layers, heads, slots, rows, dim, dtype)
     reference = RingRef(layers, heads, slots, rows, dim, dtype)
     for _ in range(int(rng.integers(1, 6))):
-        keys, values = (as_bits(rng.normal(0, 10, face.shape).astype(np.float32), dtype)
+        keys, values = (narrow(rng.normal(0, 10, face.shape).astype(np.float32), dtype)
                         for _ in range(2))
         present = (rng.random(slots) < 0.7).astype(np.float32)
         reference.append(keys, values, present)
@@ -165,7 +152,7 @@ def stream_attention_case(backend: Backend, rng: np.random.Generator) -> None:
     loud = 30.0 if rng.random() < 0.1 else 1.0
 
     def draw(*shape: int, scale: float = 1.0) -> np.ndarray:
-        return as_bits(rng.normal(0, scale, shape).astype(np.float32), dtype)
+        return narrow(rng.normal(0, scale, shape).astype(np.float32), dtype)
 
     present = (rng.random(slots) < 0.8).astype(np.float32)
     turn = int(rng.choice([0, 1, 2, 7, 1000, 10**7]))
@@ -183,10 +170,10 @@ def stream_attention_case(backend: Backend, rng: np.random.Generator) -> None:
     face.attend(*(backend.array(a) for a in (q, k, v)), ring, 0, backend.array(present),
                 backend.array(sink), out)
     state = ring.get_state()
-    expected = stream_attention(*(as_values(a) for a in (
-        q, k, v, state["keys"][0], state["values"][0])), positions, present, as_values(sink),
+    expected = stream_attention(*(widen(a) for a in (
+        q, k, v, state["keys"][0], state["values"][0])), positions, present, widen(sink),
         turn * slots, window)
-    worst = np.abs(as_values(backend.host(out)) - expected).max()
+    worst = np.abs(widen(backend.host(out)) - expected).max()
     assert worst <= TOLERANCE[np.dtype(dtype)] * (10 if loud > 1 else 1), (worst, dtype, turn)
 
 

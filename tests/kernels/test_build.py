@@ -36,7 +36,8 @@ def test_every_kernel_compiles_and_keeps_to_registers(architecture):
 @pytest.mark.unit
 def test_the_tool_builds_a_fat_binary_once(tmp_path, repository, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    command = [sys.executable, "-m", "tools.build", "--arch", "sm_87", "--kernel", "kv_ring"]
+    command = [sys.executable, "-m", "tools.kernels_build", "--arch", "sm_87",
+               "--kernel", "kv_ring"]
     first = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert first.returncode == 0, first.stderr
     built = list(build.cache_folder().glob("kv_ring-*.fatbin"))
@@ -49,7 +50,7 @@ def test_the_tool_builds_a_fat_binary_once(tmp_path, repository, monkeypatch):
 @NVCC
 @pytest.mark.unit
 def test_an_unknown_architecture_is_refused(repository):
-    done = subprocess.run([sys.executable, "-m", "tools.build", "--arch", "sm_101"],
+    done = subprocess.run([sys.executable, "-m", "tools.kernels_build", "--arch", "sm_101"],
                           cwd=repository, capture_output=True, text=True)
     assert done.returncode == 1
     assert "sm_101" in done.stderr and "sm_87" in done.stderr

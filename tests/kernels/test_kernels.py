@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kernels.backend import Cpu
+from kernels.bfloat16 import narrow
 from kernels.dmel import Dmel
 from kernels.kv_ring import KvRing
 from kernels.patches import Buffer, Patches
@@ -18,7 +19,7 @@ from kernels.sample import Sample
 from kernels.sample_ref import philox
 from kernels.similarity import Similarity
 from kernels.stream_attention import StreamAttention
-from tests.kernels.cases import CASES, as_bits
+from tests.kernels.cases import CASES
 
 pytestmark = [pytest.mark.unit,
               pytest.mark.skipif(shutil.which("g++") is None, reason="no g++: kernels untested")]
@@ -70,7 +71,7 @@ def test_a_stream_and_a_whole_sequence_give_the_same_bits(cpu, dtype, slots, win
     n = turns * slots
 
     def draw(*shape):
-        return as_bits(rng.normal(0, 1, shape).astype(np.float32), dtype)
+        return narrow(rng.normal(0, 1, shape).astype(np.float32), dtype)
 
     q, k, v, sink = draw(heads, n, dim), draw(kv_heads, n, dim), draw(kv_heads, n, dim), draw(
         heads, dim)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.similarity_ref import LAGS, gray_cells, gray_levels, similarity_rows
+from kernels.similarity_ref import gray_cells, gray_levels, similarity_rows
 from models.baseline_counter import (
     BaselineCounter, evaluate_clip, labelled_clips, online_count, read_clip, summarise,
 )  # fmt: skip

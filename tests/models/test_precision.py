@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: training parts untested")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: the export is untested")
 
-from daemon.engines.base import HEADS, EngineMismatch, StepInputs  # noqa: E402
+from daemon.engines.base import HEADS, StepInputs  # noqa: E402
 from daemon.engines.onnx import OnnxEngine  # noqa: E402
 from daemon.engines.torch_engine import TorchEngine  # noqa: E402
 from daemon.interaction import InteractionModel  # noqa: E402
@@ -106,10 +106,7 @@ def test_on_a_forced_history_the_precisions_choose_the_same_tokens(tmp_path) -> 
     """Budget 45 s: 540 micro-turns of two bundled scenarios, 14 heads each."""
     pytest.importorskip("cv2", reason="opencv is not installed: scenarios cannot be drawn")
     path = WEIGHTS / "step.onnx"
-    try:
-        history, reference = Forced(OnnxEngine(path)), TorchEngine(path)
-    except (EngineMismatch, RuntimeError) as error:  # torch's own when a size differs
-        pytest.skip(f"the shipped weights do not fit this code: {error}")
+    history, reference = Forced(OnnxEngine(path)), TorchEngine(path)
     model = InteractionModel(history, PhaseCounter())
     for turn in (*turns("demo"), *turns("leg_day")):
         model.step(turn)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels.similarity_ref import LAGS, REGIONS, Similarity, similarity_rows
+from kernels.similarity_ref import LAGS, REGIONS, similarity_rows
 from models.scenarios import motion
 from models.scenarios.stills import Stills, between, posture
 from models.scenarios.video import (
-    COUNTED, KINDS, VideoClips, clip, prerender, turn_arrays,
+    COUNTED, KINDS, VideoClips, clip, turn_arrays,
 )  # fmt: skip
 from models.splits import held_out
 

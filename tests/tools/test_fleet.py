@@ -1,4 +1,4 @@
-"""`tools/fleet` against a real Mosquitto, with real workers and without; and what bench compares."""
+"""`tools/fleet` against a real Mosquitto, with real workers and without; what bench compares."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The device of `tools/chaos`: the daemon's own link, outbox and errands, without sound.
 
-It asks what it is told to, and "says" answers sentence by sentence. What the wearer would have heard goes to a log: `promise`, `begin`, `end`, `over`.
+It asks what it is told to, and "says" answers sentence by sentence. What the wearer would have
+heard goes to a log: `promise`, `begin`, `end`, `over`.
 """
 
 from __future__ import annotations

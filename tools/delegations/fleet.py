@@ -1,4 +1,4 @@
-"""`tools/fleet`: many devices' MQTT sessions from one process and one thread: latency, loss, memory.
+"""`tools/fleet`: many devices' MQTT sessions from one process and thread: latency, loss, memory.
 
 A device here speaks the daemon's messages and keeps its rule (the same id again after 5 s without
 a sign of life); it has no outbox and no sound. Without `--broker` a Mosquitto and workers that

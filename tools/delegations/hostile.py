@@ -30,7 +30,7 @@ from daemon.background.tools.result import Result
 from daemon.background.wire import Ask
 from daemon.delegation import Link
 from tools.benchmark.report import show
-from tools.delegations.mutate import DEVICE, Target, mutated, targets
+from tools.delegations.mutate import DEVICE, Target, targets
 
 DEVICE_COUNTERS = ("pieces", "duplicates", "late", "strangers", "mutes", "shed_mutes")
 """How a payload may end at the device, beside `bad_...`."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from daemon.background.wire import PREFIX, check_name
 from tools.delegations.authority import Authority, ProvisionError
 
-DEVICE_RULES = f"""# A client is who its certificate says (%u). A device uses its own topics only; it can neither
-# answer itself nor read what it asked.
+DEVICE_RULES = f"""# A client is who its certificate says (%u). A device uses its
+# own topics only; it can neither answer itself nor read what it asked.
 pattern write {PREFIX}/%u/ask
 pattern write {PREFIX}/%u/cancel/+
 pattern write {PREFIX}/%u/worker/+/+/+

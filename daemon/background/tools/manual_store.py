@@ -67,7 +67,8 @@ class ManualStore:
             raise ManualError(f"index of manuals {path}: {error}; delete it, it is made "
                               "again") from None
         rows = self._db.execute(
-            "SELECT id, manual, heading, page, sentences FROM sections ORDER BY path, id").fetchall()
+            "SELECT id, manual, heading, page, sentences FROM sections "
+            "ORDER BY path, id").fetchall()
         self._at = {row[0]: at for at, row in enumerate(rows)}
         self.sections = [Section(manual, heading, tuple(json.loads(sentences)), page)
                          for _, manual, heading, page, sentences in rows]
@@ -125,8 +126,9 @@ class ManualStore:
         for section in sections:
             row = (path.name, section.manual, section.heading, section.page,
                    json.dumps(section.sentences))
-            cursor = self._db.execute("INSERT INTO sections (path, manual, heading, page, sentences)"
-                                      " VALUES (?, ?, ?, ?, ?)", row)
+            cursor = self._db.execute(
+                "INSERT INTO sections (path, manual, heading, page, sentences) "
+                "VALUES (?, ?, ?, ?, ?)", row)
             text = f"{section.manual} {section.heading} {section.text}"
             stems = " ".join(stem(word) for word in words_of(text))
             self._db.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)",
