@@ -16,7 +16,7 @@ PHONE_LAG = 2
 HEAD_WEIGHTS = {"heard0": 2.0, "heard1": 1.0, "act": 2.0, "floor": 1.0}
 VIDEO_WEIGHT = 2.0
 """Of all losses of counting beside those of speech; see --video-weight."""
-SLOT_SHARE = 0.2
+SLOT_SHARE = 0.14
 """Slot losses are divided by this share of all micro-turns, not by the few that carry an act: one
 slot then weighs a few words, and rare acts do not drown the words in noise."""
 

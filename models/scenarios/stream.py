@@ -321,8 +321,8 @@ def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
     return _command(sim, start_s, gain_db)
 
 
-EVENTS = ((_command, 0.40), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.17),
-          (_single_words, 0.09), (_recording, 0.13), (_background_talk, 0.04),
+EVENTS = ((_command, 0.40), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.14),
+          (_single_words, 0.07), (_recording, 0.18), (_background_talk, 0.04),
           (_noise_event, 0.03))
 WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0,
            "kokoro": 0.3}

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ("tools/demo", "tools/test", ".ci/run")
+SCRIPTS = ("tools/demo", "tools/test", "tools/install", ".ci/run")
 
 
 def bash(checkout: Path, script: str) -> subprocess.CompletedProcess[str]:

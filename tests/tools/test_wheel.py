@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from daemon.config import tomllib
+from tests.checkout import PACKAGES, ROOT, copied
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PACKAGES = ("daemon", "kernels", "models")
 NOT_PROGRAM = ("models/LOG.md",)
 """Files beside the modules that only a reader of the repository needs."""
 
@@ -29,12 +27,7 @@ def test_every_pattern_of_package_data_finds_a_file() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The checkout's packages; a build writes beside them."""
-    leave = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.tmp")
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, tmp_path / "copy" / name, ignore=leave)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path / "copy" / name)
-    return tmp_path / "copy"
+    return copied(tmp_path / "copy")
 
 
 @pytest.mark.slow
