@@ -14,6 +14,8 @@ from models import grammar
 
 PATIENCE_S = 1.4
 """After the last word the network has had its chance by then (a question takes it 0.6 s)."""
+WHOLE_S = 0.8
+"""The same where the words are a command that cannot go on: its act comes within 0.6 s, or never."""
 PAUSE_S = 2.6
 """The same where the words are the beginning of a command: the rest may come after a pause."""
 LEAST_WORDS, LEAST_COMMAND = 3, 2
@@ -46,11 +48,13 @@ class Unanswered:
             elif self._words is not None:
                 self._words = (self._words + words)[:MOST_WORDS]
             return None
-        if self._words is None or now_s - self._last_s < PATIENCE_S:
+        silent_s = now_s - self._last_s + 1e-6
+        if self._words is None or silent_s < WHOLE_S:
             return None
         whole = grammar.parse(self._words) is not None
-        if (not whole and now_s - self._last_s < PAUSE_S
-                and acts_hold.unfinished(self._words)):
+        if silent_s < (PATIENCE_S if whole else PAUSE_S) and acts_hold.unfinished(self._words):
+            return None
+        if silent_s < PATIENCE_S and not whole:
             return None
         said, self._words = self._words, None
         return said if len(said) >= (LEAST_COMMAND if whole else LEAST_WORDS) else None

@@ -3,7 +3,7 @@
 import pytest
 
 from daemon import acts as fx
-from daemon.acts_unanswered import PATIENCE_S
+from daemon.acts_unanswered import PATIENCE_S, WHOLE_S
 from tests.daemon.acts_stage import Stage, texts
 
 pytestmark = pytest.mark.unit
@@ -32,6 +32,19 @@ def test_a_question_goes_to_the_background() -> None:
     effects = left(Stage(), "hey tagalong why does the pump make a noise")
     asked = [e for e in effects if isinstance(e, fx.Delegate)]
     assert [a.words for a in asked] == [tuple("why does the pump make a noise".split())]
+
+
+@pytest.mark.parametrize("text, silent_s", [
+    ("tagalong how many was that", WHOLE_S),     # nothing can follow
+    ("tagalong count down from forty", PATIENCE_S),   # "two" may
+])
+def test_what_cannot_go_on_is_not_waited_for(text: str, silent_s: float) -> None:
+    stage, now_s = Stage(), 10.0
+    stage.acts.heard(tuple(text.split()), now_s)
+    while not stage.acts.heard((), now_s + 0.2):
+        now_s = round(now_s + 0.2, 1)
+        assert now_s < 20.0
+    assert now_s + 0.2 - 10.0 == pytest.approx(silent_s)
 
 
 def test_two_words_are_enough_for_a_command() -> None:

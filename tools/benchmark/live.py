@@ -15,6 +15,7 @@ from daemon.events import to_line
 from daemon.options import RunOptions
 from daemon.record import read
 from daemon.run import Runner
+from models import grammar
 from models.scenarios import voices
 from tests.virtual_glasses import ALSA_CONFIG, VirtualGlasses, missing
 from tools.benchmark import score
@@ -46,9 +47,11 @@ def measure(minutes: float) -> dict:
         finally:
             glasses.close()
         latencies = _latencies(events, folder / "live.mcap")
+    right = [e for e in events if e["kind"] == "act" and e["text"] == _asked(e["t_s"])]
     figures = {
-        "minutes": minutes, "health": health,
-        "commands understood": sum(e["kind"] == "act" for e in events),
+        "minutes": minutes, "health": health, "commands": int(minutes * 60 / EVERY_S),
+        "commands understood": len(right),
+        "of these read back": sum(e.get("outcome") == "asked" for e in right),
         "end of command to sound, median s": score.percentile(latencies, 50),
         "end of command to sound, p95 s": score.percentile(latencies, 95),
         "latency items": len(latencies),
@@ -79,13 +82,20 @@ def _session(glasses: VirtualGlasses, folder: Path, minutes: float) -> tuple[lis
     return events, results[0].health
 
 
+def _asked(at_s: float) -> str:
+    """Intent of the command that was spoken last; a session begins a little before the first."""
+    words = COMMANDS[int(at_s / EVERY_S) % len(COMMANDS)]
+    return grammar.parse(words.split())[0]
+
+
 def _latencies(events: list[dict], recording: Path) -> list[float]:
-    """From the end of speech in the recorded microphone to the start of the reply as played."""
+    """From the end of speech in the recorded microphone to the start of the reply as played, where
+    the command was understood, as in the suite of commands."""
     sound = np.concatenate([turn.audio for turn, _ in read(recording)]).astype(np.float32)
     blocks = sound[: len(sound) // 320 * 320].reshape(-1, 320)
     loud = np.sqrt((blocks**2).mean(1)) > 32768 * 10 ** (-45 / 20)
     found = []
-    said = [e for e in events if e["kind"] == "say" and e.get("cause", "").startswith("act")]
+    said = [e for e in events if e["kind"] == "say" and e.get("cause") == f"act:{_asked(e['t_s'])}"]
     spoken = {e["utterance"]: e for e in events if e["kind"] == "spoken"}
     for say in said:
         sounded = spoken.get(say["utterance"])
