@@ -18,8 +18,8 @@ WHOLE_S = 0.8
 """The same where the words are a command that cannot go on: its act comes within 0.6 s, or never."""
 PAUSE_S = 2.6
 """The same where the words are the beginning of a command: the rest may come after a pause."""
-LEAST_WORDS, LEAST_COMMAND = 3, 2
-"""Fewer words are too easily misheard to be anything plainly, fewer still to be a command."""
+LEAST_WORDS = 3
+"""Fewer words are too easily misheard to be anything plainly, but for a whole command."""
 MOST_WORDS = 30
 
 
@@ -57,18 +57,17 @@ class Unanswered:
         if silent_s < PATIENCE_S and not whole:
             return None
         said, self._words = self._words, None
-        return said if len(said) >= (LEAST_COMMAND if whole else LEAST_WORDS) else None
+        return said if whole or len(said) >= LEAST_WORDS else None
 
 
 def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:
     """The act that the words plainly are and whether it has to be read back; None if they are
     none."""
     parsed = grammar.parse(words)
-    if parsed is None:
-        near = acts_hold.near(words)
-        parsed = near[0][:2] if len(near) == 1 else None
-    if parsed is not None and parsed[0] in NEVER_ASKED:
-        return None
     if parsed is not None:
-        return Act(parsed[0], Slots(**parsed[1]), 0.0), True
+        return Act(parsed[0], Slots(**parsed[1]), 0.0), parsed[0] not in NEVER_ASKED
+    near = acts_hold.near(words)
+    if len(near) == 1:
+        intent, slots, _ = near[0]
+        return None if intent in NEVER_ASKED else (Act(intent, Slots(**slots), 0.0), True)
     return (Act(grammar.ASK), False) if words[0] in QUESTION else None
