@@ -25,14 +25,14 @@ class OwnBackground:
         """Start both; the stack ends them. Raises BrokerError: no broker can be had or started."""
         self.url = stack.enter_context(EmbeddedBroker(state_dir / "broker")).url
         background = config.background
-        self._worker = stack.enter_context(WorkerProcess(
+        self.worker = stack.enter_context(WorkerProcess(
             self.url, background.manuals or MANUALS,
             background.workout_log or state_dir / "workout.sqlite", background.concurrency))
 
     def wait_ready(self, link: Link) -> None:
         """Until both take requests, so that no answer depends on how fast they start. Raises
         BrokerError: the worker did not start."""
-        if not self._worker.wait_ready(WORKER_START_S):
+        if not self.worker.wait_ready(WORKER_START_S):
             raise BrokerError("the worker beside the embedded broker did not start; next: "
                               f"tagalong background --broker {self.url}, which says why")
         _wait_connected(link)

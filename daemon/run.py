@@ -104,6 +104,11 @@ class Runner:
             self._voices[rate] = open_voice(self.config.voice.name, rate, cache_dir)
         return self._voices[rate]
 
+    def wiring(self, options: RunOptions, stack: contextlib.ExitStack, health: Health,
+               notifier: Notifier, listeners: Sequence[Listener]) -> Wiring:
+        """What puts a session together; a measurement may put other senses in."""
+        return Wiring(self, options, stack, health, notifier, listeners)
+
     def run(self, options: RunOptions, listeners: Sequence[Listener] = (),
             stopping: threading.Event | None = None) -> RunResult:
         """One session from beginning to end.
@@ -119,8 +124,8 @@ class Runner:
             # 110 ms instead of 10 on two busy cores), and the audio callback needs the core.
             stack.enter_context(threadpool_limits(1, "blas"))
             stack.callback(notifier.close)
-            wiring = Wiring(self, options, stack, health, notifier,
-                            [*listeners, lambda event: counts.update([event.kind])])
+            wiring = self.wiring(options, stack, health, notifier,
+                                 [*listeners, lambda event: counts.update([event.kind])])
             session = wiring.session()
             gc.collect()
             gc.freeze()  # what was loaded stays: no long collection in the middle of a step

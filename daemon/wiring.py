@@ -64,6 +64,8 @@ class Wiring:
         """The ledger of an unfinished session was taken up again."""
         self._runner = runner
         self._config: Config = runner.config
+        self.background: OwnBackground | None = None
+        """Broker and worker of `--broker embedded`."""
         self._options = options
         self._stack = stack
         self._health = health
@@ -83,8 +85,9 @@ class Wiring:
             daemon.run.REFUSALS: something that it needs cannot be used.
         """
         options, config = self._options, self._config
-        own = (OwnBackground(config, options.state_dir, self._stack)
-               if options.broker == "embedded" else None)
+        if options.broker == "embedded":
+            self.background = OwnBackground(config, options.state_dir, self._stack)
+        own = self.background
         model = self._runner.model(options.engine, options.state_dir, self._engine_trouble)
         store, ledger = self._ledger()  # before the writer, which writes to it until it closes
         ledger.follow_up_s = config.addressing.window_s

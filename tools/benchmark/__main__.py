@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from tools.benchmark import delegation, live, quality, speed
+from tools.benchmark import delegation, live, quality, soak, speed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,7 +21,10 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("--minutes", type=float, default=10.0)
     four = verbs.add_parser("delegation", help="the way to the background, beside HTTP and gRPC")
     four.add_argument("--requests", type=int, default=500)
-    for verb in (one, two, three, four):
+    five = verbs.add_parser("soak", help="hours in one process, with parts going away at random")
+    five.add_argument("--hours", type=float, default=8.0)
+    five.add_argument("--seed", type=int, default=1)
+    for verb in (one, two, three, four, five):
         verb.add_argument("--json", type=Path, help="write the figures here")
     return made
 
@@ -33,6 +36,8 @@ def main() -> None:
         figures = quality.quality(quality.plan_of(options))
     elif options.verb == "delegation":
         figures = delegation.measure(options.requests)
+    elif options.verb == "soak":
+        figures = soak.measure(options.hours, options.seed)
     else:
         figures = {"speed": speed, "live": live}[options.verb].measure(options.minutes)
     if options.json:

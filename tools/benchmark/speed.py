@@ -43,7 +43,7 @@ class Asked:
     at_s: float
 
 
-def _rss_mib() -> float:
+def rss_mib() -> float:
     """Resident memory of this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS"):
@@ -114,7 +114,7 @@ def measure(minutes: float, weights: Path | None = None, pictures: bool = True) 
     memory: dict[int, float] = {}
 
     def look(event) -> None:
-        memory.setdefault(int(event.t_s // 60), round(_rss_mib(), 1))
+        memory.setdefault(int(event.t_s // 60), round(rss_mib(), 1))
 
     with tempfile.TemporaryDirectory() as folder:
         pcm, first, last = _sound(minutes)
