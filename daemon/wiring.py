@@ -33,7 +33,8 @@ from daemon.parts import Parts, Settings
 from daemon.playback import Playback
 from daemon.routines import words as routine_words
 from daemon.routines.library import Library, library
-from daemon.senses.camera import Camera, NoCamera, open_camera
+from daemon.senses.camera import Camera, open_camera
+from daemon.senses.camera_late import LateCamera
 from daemon.senses.echo import EchoCanceller, SyntheticRoom
 from daemon.senses.microphone import (
     DeviceMicrophone,
@@ -357,32 +358,6 @@ class Wiring:
         if self._engine_name() == "scripted" or not path.is_file():
             return "none"
         return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-class LateCamera:
-    """A camera that starts muted is not opened, not even for a moment, before it is unmuted."""
-
-    def __init__(self, make: Callable[[], Camera], muted: bool) -> None:
-        self._make = make
-        self._camera: Camera = NoCamera() if muted else make()
-        self._made = not muted
-
-    def set_muted(self, muted: bool) -> None:
-        """Close or open the device."""
-        if not self._made and not muted:
-            self._camera, self._made = self._make(), True
-        self._camera.set_muted(muted)
-
-    def frames(self, until_s: float) -> list:
-        """See `Camera.frames`."""
-        return self._camera.frames(until_s)
-
-    def close(self) -> None:
-        """Give everything back."""
-        self._camera.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._camera, name)
 
 
 def _device(name: str) -> str | None:
