@@ -16,10 +16,9 @@ import numpy as np
 from daemon.confusion import ConfusionNetwork
 from daemon.engines import open_engine, open_or_next
 from daemon.engines.base import Engine, StepInputs, StepOutputs
+from daemon.front_end import STAGES, FrontEnd, front_end
 from daemon.turn import Act, Floor, MicroTurn, Reply, Slots, State, Task, VoiceState
-from kernels.dmel_ref import MELS, Dmel
-from kernels.patches_ref import patches
-from kernels.similarity_ref import Similarity
+from kernels.dmel_ref import MELS
 from models import tokens
 from models.baseline_counter import BaselineCounter
 from models.config import CONTEXT_FRAMES
@@ -48,8 +47,7 @@ class InteractionModel:
         self._counter = counter
         self._unlearned = BaselineCounter()
         self._gate = Gate()
-        self._dmel = Dmel()
-        self._similarity = Similarity()
+        self._front: FrontEnd = front_end(engine)
         self._words = tokens.WordAssembler()
         self._rivals = ConfusionNetwork()
         self._previous = _SILENT
@@ -76,7 +74,7 @@ class InteractionModel:
         Raises:
             ValueError: sound or a frame has another shape or type than `MicroTurn` says.
         """
-        rows = [self._similarity.push(frame.rgb) for frame in turn.frames[:2]]
+        rows = [self._front.rows(frame.rgb) for frame in turn.frames[:2]]
         outputs = self.engine.step(self._inputs(turn, rows))
         heads = self._choose(outputs, turn.state.voice)
         self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
@@ -106,14 +104,15 @@ class InteractionModel:
         return replace(act, hypothesis=hypothesis, words_margin=margin)
 
     def _inputs(self, turn: MicroTurn, rows: list[np.ndarray]) -> StepInputs:
-        levels = np.concatenate([self._context, self._dmel.push(turn.audio)])
+        levels = np.concatenate([self._context, self._front.levels(turn.audio)])
         self._context = levels[-CONTEXT_FRAMES:]
-        seen = bool(turn.frames)
+        seen, front = bool(turn.frames), self._front
+        fed = seen and self.engine.spec.pictures
         return StepInputs(
             levels=levels,
-            patches=patches(turn.frames[0].rgb) if seen and self.engine.spec.pictures else None,
+            patches=front.patches(turn.frames[0].rgb) if fed else None,
             # a single frame stands for both
-            similarity=np.stack([rows[0], rows[-1], self._similarity.trend]) if seen else None,
+            similarity=np.stack([rows[0], rows[-1], front.trend()]) if seen else None,
             state=np.array(tokens.encode_state(vars(turn.state)), np.int64),
             previous=np.array(self._previous, np.int64),
         )
@@ -124,8 +123,7 @@ class InteractionModel:
         floor = spec.ducked_bias if voice is VoiceState.DUCKED else spec.floor_bias
         bias = {"heard0": spec.heard_bias, "heard1": spec.heard_bias, "act": spec.act_bias,
                 "floor": floor}
-        return {name: choose(logits, bias.get(name, 0.0))
-                for name, logits in outputs.logits.items()}
+        return self._front.choose(outputs.logits, bias)
 
     def _repetitions(self, reps: np.ndarray, rows: list[np.ndarray],
                      state: State) -> tuple[float, float, int]:
@@ -145,16 +143,23 @@ class InteractionModel:
 
     def reset(self) -> None:
         """Forget the session so far."""
-        for part in (self.engine, self._dmel, self._similarity, self._words, self._rivals,
-                     self._counter, self._unlearned, self._gate):
+        for part in self._parts().values():
             part.reset()
         self._previous = _SILENT
         self._context = _NO_SOUND
 
+    @property
+    def stages(self) -> dict[str, str]:
+        """What serves each stage of a micro-turn."""
+        around, engine = self._front.served_by, self.engine.name
+        inner = around if around != "numpy" else engine
+        return {**dict.fromkeys(STAGES, around), "ring": inner, "attention": inner,
+                "products": "numpy" if inner == around else engine}
+
     def _parts(self) -> dict[str, Any]:
-        return {"engine": self.engine, "dmel": self._dmel, "similarity": self._similarity,
-                "words": self._words, "rivals": self._rivals, "counter": self._counter,
-                "unlearned": self._unlearned, "gate": self._gate}
+        return {"engine": self.engine, "front": self._front, "words": self._words,
+                "rivals": self._rivals, "counter": self._counter, "unlearned": self._unlearned,
+                "gate": self._gate}
 
     def get_state(self) -> dict[str, Any]:
         """Everything that `set_state` needs to go on, as owned values."""
@@ -171,12 +176,6 @@ class InteractionModel:
             part.set_state(state[name])
         self._previous = tuple(state["previous"])
         self._context = np.array(state["context"], np.uint8)
-
-
-def choose(logits: np.ndarray, empty_bias: float = 0.0) -> int:
-    """Best class of (n,) logits with `empty_bias` added to class 0."""
-    best = int(logits[1:].argmax()) + 1
-    return best if logits[best] > logits[0] + empty_bias else 0
 
 
 def probability(logits: np.ndarray, chosen: int) -> float:

@@ -311,6 +311,7 @@ class Wiring:
         parts = session.parts
         return {
             "session_s": round(session.now_s, 1), "engine": self._engine_name(),
+            "stages": getattr(parts.model, "stages", {}),
             "sensors": parts.sensors.control.status(session.now_s),
             "camera_open": parts.camera.sensor_open,
             "health": self._health.report(), "shed": session.totals,

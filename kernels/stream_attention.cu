@@ -27,6 +27,7 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
                                        int window, int period, T* out) {
     DYNAMIC_SHARED(float, partial);
     __shared__ float query[MAX_DIM], weight[THREADS / WARP_THREADS][CHUNK], sink_score;
+    __shared__ int where[THREADS / WARP_THREADS][CHUNK];
     const int slot = blockIdx.x, slots = gridDim.x, head = blockIdx.y, heads = gridDim.y;
     const int tid = threadIdx.x, warp = tid / WARP_THREADS, lane = tid % WARP_THREADS;
     const int kv = head / (heads / kv_heads);
@@ -39,16 +40,20 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
         query[i] = to_float(q[(size_t(head) * slots + slot) * dim + i]) * scale;
     __syncthreads();
 
-    // where the row of a position lies, null where the query may not see it
-    auto find = [&](long long p, const T* ring, const T* fresh) -> const T* {
-        if (p < oldest || p > at) return nullptr;
+    // a position's row of the ring, rows + s for slot s of the micro-turn itself, -1 where the query
+    // may not see it; found once for keys and values, since a long division costs more than a product
+    auto find = [&](long long p) -> int {
+        if (p < oldest || p > at) return -1;
         if (p >= begin) {
             const int s = int(p - begin);
-            const bool seen = present[s] > 0.0f || s == slot;
-            return seen ? fresh + (size_t(kv) * slots + s) * dim : nullptr;
+            return present[s] > 0.0f || s == slot ? rows + s : -1;
         }
         const int row = int(p % rows);
-        return positions[row] == p ? ring + (size_t(kv) * rows + row) * dim : nullptr;
+        return positions[row] == p ? row : -1;
+    };
+    auto row_of = [&](int row, const T* ring, const T* fresh) -> const T* {
+        return row < rows ? ring + (size_t(kv) * rows + row) * dim
+                          : fresh + (size_t(kv) * slots + row - rows) * dim;
     };
     auto dot = [&](const T* key) {
         float sum = 0.0f;
@@ -60,8 +65,9 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
         const long long base = (first_chunk + c) * CHUNK;
         float score[CHUNK / WARP_THREADS], most = -INFINITY, sum = 0.0f;
         for (int j = 0; j < CHUNK / WARP_THREADS; ++j) {
-            const T* key = find(base + j * WARP_THREADS + lane, ring_k, new_k);
-            score[j] = key ? dot(key) : -INFINITY;
+            const int row = find(base + j * WARP_THREADS + lane);
+            where[warp][j * WARP_THREADS + lane] = row;
+            score[j] = row < 0 ? -INFINITY : dot(row_of(row, ring_k, new_k));
             most = fmaxf(most, score[j]);
         }
         most = warp_max(most);
@@ -77,7 +83,7 @@ __device__ __forceinline__ void attend(const T* q, const T* new_k, const T* new_
             float value = 0.0f;
             for (int j = 0; j < CHUNK; ++j) {
                 const float w = weight[warp][j];
-                if (w != 0.0f) value += w * to_float(find(base + j, ring_v, new_v)[i]);
+                if (w != 0.0f) value += w * to_float(row_of(where[warp][j], ring_v, new_v)[i]);
             }
             part[2 + i] = value;
         }

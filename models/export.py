@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.config import (CONTEXT_FRAMES, PATCH, SIMILARITY, SIMILARITY_ROWS, SIZES, SLOTS,
                            VIDEO_SLOTS, WEIGHTS, ModelConfig)
 from models.carry import carry_over
+from models.exported import read_arrays
 from models.model import OUTPUT_HEADS, InteractionNet
 from models.tokens import STATE_FIELDS
 
@@ -115,11 +116,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
     Raises FileNotFoundError when step.onnx or the file beside it is missing.
     """
-    model = onnx.load(str(path))
-    stored = {t.name.removesuffix("_half"): numpy_helper.to_array(t).astype(np.float32)
-              for t in model.graph.initializer}
-    return {name.removeprefix("net."): torch.from_numpy(array.copy())
-            for name, array in stored.items() if name.startswith("net.")}
+    return {name: torch.from_numpy(array.copy()) for name, array in read_arrays(path).items()}
 
 
 def load(path: Path, config: ModelConfig | None = None) -> InteractionNet:

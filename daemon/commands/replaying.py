@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daemon.commands.shared import FAILED, configuration, state_dir
 from daemon.config import ConfigError, load_config
-from daemon.engines import WEIGHTS
+from daemon.engines import NAMES, WEIGHTS
 from daemon.engines.base import EngineMismatch
 from daemon.options import check_readable
 from daemon.record import RecordingError, metadata
@@ -90,7 +90,7 @@ def choose_setup(facts: Mapping[str, str], engine: str | None, config: Path | No
         notes.append(f"{weights}: the recording's weights are not here, the bundled ones are used")
         weights = WEIGHTS
     made_on = facts.get("engine", "")
-    chosen = engine or (made_on if made_on in ("onnx", "torch", "tensorrt") else "auto")
+    chosen = engine or (made_on if made_on in NAMES else "auto")
     if chosen not in ("auto", made_on):
         notes.append(f"recorded on engine {made_on}, replayed on {chosen}: the last digits differ")
     now, then = weights_hash(weights), facts.get("weights", "none")

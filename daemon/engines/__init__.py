@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.engines.base import Engine, EngineMismatch
 
-NAMES = ("auto", "onnx", "torch", "tensorrt")
+NAMES = ("auto", "onnx", "torch", "tensorrt", "cuda-shim")
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "weights" / "step.onnx"
 """The bundled export; its description and its data lie beside it."""
 
@@ -16,7 +16,8 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
                 built: Path | None = None, precision: str = "fp16") -> Engine:
     """Load an engine, that one and no other. weights: an exported step (`.onnx`); None for the
     bundled one. built: folder with what `tagalong build-engine` made, for `tensorrt`; `auto` takes
-    `tensorrt` where it is built at this precision, else `onnx`.
+    `tensorrt` where it is built at this precision, else `onnx`. `cuda-shim` runs the CUDA kernels'
+    source on the CPU.
 
     Raises:
         EngineMismatch: unknown name, missing weights or a package that is not there; the text
@@ -34,6 +35,11 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
         from daemon.engines.torch_engine import TorchEngine
 
         return TorchEngine(path, threads)
+    if name == "cuda-shim":
+        from daemon.engines.kernel_engine import KernelEngine
+        from kernels.backend import Cpu
+
+        return KernelEngine(path, Cpu())
     if name == "tensorrt":
         from daemon.engines.tensorrt import open_tensorrt
 

@@ -10,7 +10,8 @@ import pytest
 
 from daemon.engines import open_engine
 from daemon.engines.base import HEADS, EngineMismatch, Feed, Ring, StepInputs
-from daemon.interaction import InteractionModel, choose, decode_act, probability
+from daemon.front_end import choose
+from daemon.interaction import InteractionModel, decode_act, probability
 from daemon.turn import Floor, MicroTurn, State, Task, VideoFrame
 from kernels.kv_ring_ref import NOWHERE
 from models import tokens
@@ -160,8 +161,8 @@ def test_confidence_is_that_of_the_weakest_slot_used():
 
 
 def test_unknown_engine_and_missing_weights_are_refused(tmp_path):
-    with pytest.raises(EngineMismatch, match="unknown engine 'cuda'; choose one of auto, onnx"):
-        open_engine("cuda")
+    with pytest.raises(EngineMismatch, match="unknown engine 'gpu'; choose one of auto, onnx"):
+        open_engine("gpu")
     with pytest.raises(EngineMismatch, match="there are no weights; next:"):
         open_engine("onnx", tmp_path / "none.onnx")
 
