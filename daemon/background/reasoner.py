@@ -17,18 +17,21 @@ from daemon.background.overheard import Overheard, joined
 from daemon.background.spoken import words_of
 from daemon.background.tools.calculate import calculate, calculate_words
 from daemon.background.tools.convert import convert, convert_words, load_units
-from daemon.background.tools.manual_search import Hit, ManualIndex, terms_of
+from daemon.background.tools.manual_fit import answering
+from daemon.background.tools.manual_search import Hit, ManualIndex, cited, terms_of
 from daemon.background.tools.manual_store import ManualStore
 from daemon.background.tools.result import Result, failed, not_caught
 from daemon.background.tools.workout_log import WorkoutLog
 from daemon.background.transcribe import Transcriber
-from daemon.background.wire import Ask, Outcome
+from daemon.background.wire import Ask
 
 LOG = logging.getLogger("tagalong.background")
 NOT_THERE = "That is not in the manuals."
 CONFIDENCE = 0.35
 """An answer less likely right than this is not given. Chosen with the weights of `overheard`, on
 the same 76 spoken development questions: words that only one listener heard lower the cover."""
+LOOKED_AT = 12
+"""Sections in which the answer to a written question is looked for."""
 LEAST_HEARD = 0.2
 """Weight of the recogniser's own terms that a section must have, where the device's helped."""
 # Logistic regression on 73 of the spoken questions of tests/background/questions_dev.toml, 20 of
@@ -108,8 +111,9 @@ class PlainReasoner:
         done = calculate_words(text) or convert_words(text)
         if done is not None:
             return done
-        found = self.answer_terms(dict.fromkeys(terms_of(words_of(text)), 1.0))
-        return found if found.outcome is Outcome.ANSWERED else failed(NOT_THERE)
+        terms = dict.fromkeys(terms_of(words_of(text)), 1.0)
+        found = answering(text, self.index.ranked(terms, LOOKED_AT), self.index.rarity)
+        return failed(NOT_THERE) if found is None else cited(found[0], found[1:])
 
     def answer_heard(self, heard: dict[str, float], words: str) -> Result:
         """Answer what the recogniser heard, helped by the device's words; they are not enough to

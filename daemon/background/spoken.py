@@ -10,6 +10,8 @@ _SMALL = (
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _VALUES = {w: i for i, w in enumerate(_SMALL)} | {w: 10 * (i + 2) for i, w in enumerate(_TENS)}
+NUMBERS = frozenset((*_VALUES, "hundred", "thousand", "point"))
+"""Words that numbers are made of."""
 _UNITS = {
     "mm": "millimetres",
     "cm": "centimetres",

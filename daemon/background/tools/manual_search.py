@@ -77,7 +77,8 @@ class ManualIndex:
                 count[term] += weight  # type: ignore[assignment]
         return dict(count)
 
-    def _rarity(self, term: str) -> float:
+    def rarity(self, term: str) -> float:
+        """Weight of a stem, 0 or more: the fewer sections have it, the more it tells."""
         seen = self._frequency.get(term, 0)
         return math.log(1 + (len(self.sections) - seen + 0.5) / (seen + 0.5))
 
@@ -85,19 +86,27 @@ class ManualIndex:
         count = self._counts[at]
         norm = K1 * (1 - B + B * self._lengths[at] / self._mean_length)
         return sum(
-            weight * self._rarity(t) * count[t] * (K1 + 1) / (count[t] + norm)
+            weight * self.rarity(t) * count[t] * (K1 + 1) / (count[t] + norm)
             for t, weight in terms.items()
             if t in count
         )
 
+    def ranked(self, terms: Mapping[str, float], most: int) -> list[Section]:
+        """At most so many sections that have any of the stems, the best first."""
+        scores = self._scores(terms)
+        return [self.sections[at] for at in sorted(scores, key=lambda a: -scores[a])[:most]]
+
+    def _scores(self, terms: Mapping[str, float]) -> dict[int, float]:
+        return {at: self._score(at, terms) for at in sorted(self._candidates(terms))}
+
     def search(self, terms: Mapping[str, float]) -> Hit | None:
         """The best section for stems with weights 0 to 1; None when nothing fits."""
-        scores = {at: self._score(at, terms) for at in sorted(self._candidates(terms))}
+        scores = self._scores(terms)
         if not scores or max(scores.values()) <= 0:
             return None
         best = max(scores, key=scores.__getitem__)
         second = max((score for at, score in scores.items() if at != best), default=0.0)
-        weight = {t: w * self._rarity(t) for t, w in terms.items()}
+        weight = {t: w * self.rarity(t) for t, w in terms.items()}
         inside = sum(w for t, w in weight.items() if t in self._counts[best])
         heading = set(terms_of(words_of(self.sections[best].heading)))
         return Hit(
@@ -116,7 +125,7 @@ class ManualIndex:
                for s in section.sentences}
 
         def fit(sentence: str) -> float:
-            return sum(w * self._rarity(t) for t, w in terms.items() if t in own[sentence])
+            return sum(w * self.rarity(t) for t, w in terms.items() if t in own[sentence])
 
         def alone(sentence: str, other: str) -> float:
             return sum(terms.get(t, 0.0) for t in own[sentence] - own[other])
@@ -128,11 +137,12 @@ class ManualIndex:
 
     def answer(self, hit: Hit, terms: Mapping[str, float]) -> Result:
         """The sentence and where it stands."""
-        section = hit.section
-        source = section.place
-        card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
-        return Result(
-            (*(s[:2_000] for s in self.spoken(section, terms)), f"From {source}."),
-            source=source[:200],
-            card=card,
-        )
+        return cited(hit.section, self.spoken(hit.section, terms))
+
+
+def cited(section: Section, sentences: Sequence[str]) -> Result:
+    """Sentences of a section as an answer that says where they stand."""
+    source = section.place
+    card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
+    return Result((*(s[:2_000] for s in sentences), f"From {source}."), source=source[:200],
+                  card=card)
