@@ -279,6 +279,8 @@ class BackgroundConfig(Section):
     """Folder of manuals (*.md, *.txt, *.pdf); without one the bundled ones."""
     workout_log: FilePath | None = None
     """File of the workout log; without one it lies in the state folder."""
+    agent: FilePath | None = None
+    """Settings of a language model behind it (daemon/background/agent_config.py), another TOML."""
     concurrency: int = Field(2, ge=1, le=64)
     """Questions worked on at once."""
     deadline_s: float = Field(30.0, ge=2.0, le=600.0)

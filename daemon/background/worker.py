@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from daemon.background.mqtt import BrokerOptions, BrokerRefused
-from daemon.background.reasoner import PlainReasoner
+from daemon.background.reasoner import PlainReasoner, Reasoner
 from daemon.background.service import TICK_S, Worker
 
 MANUALS = Path(__file__).with_name("manuals")
@@ -29,6 +29,7 @@ def run_worker(
     name: str = "worker",
     concurrency: int = 2,
     *,
+    agent: Path | None = None,
     ca: Path | None = None,
     cert: Path | None = None,
     key: Path | None = None,
@@ -39,7 +40,8 @@ def run_worker(
 ) -> None:
     """Run a worker until SIGTERM or SIGINT, or until `stop` is set.
 
-    `ready` is called once, when the broker has granted the subscriptions.
+    agent: settings of a language model; without one the local reasoner answers alone. `ready` is
+    called once, when the broker has granted the subscriptions.
 
     Raises:
         BrokerRefused, ManualError, ValueError: a setting cannot be used; the message says which.
@@ -49,7 +51,8 @@ def run_worker(
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-    reasoner = PlainReasoner(manuals_dir, workout_db)
+    local = PlainReasoner(manuals_dir, workout_db)
+    reasoner = _with_model(local, agent)
     worker = Worker(reasoner, options, name, concurrency)
     worker.start()
     try:
@@ -60,7 +63,19 @@ def run_worker(
         ended.wait()
     finally:
         worker.stop()
-        reasoner.close()
+        local.close()
+
+
+def _with_model(local: PlainReasoner, agent: Path | None) -> Reasoner:
+    """The local reasoner, or one with a language model before it."""
+    if agent is None:
+        logging.getLogger("tagalong.background").info(
+            "no language model is set (--agent): the local reasoner answers")
+        return local
+    from daemon.background.agent import AgentReasoner
+    from daemon.background.agent_config import load_agent
+
+    return AgentReasoner(local, load_agent(agent))
 
 
 class WorkerProcess:
@@ -152,6 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workout-log", type=Path, default=Path("workout.db"), help="SQLite file of the sets done"
     )
+    parser.add_argument("--agent", type=Path, metavar="FILE.toml",
+                        help="language model behind it, see daemon/background/agent_config.py")
     parser.add_argument("--name", default="worker", help="name in the topics")
     parser.add_argument("--concurrency", type=int, default=2, help="questions at once (1 to 64)")
     parser.add_argument("--ca", type=Path, help="certificates to trust")
@@ -175,6 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.workout_log,
             given.name,
             given.concurrency,
+            agent=given.agent,
             ca=given.ca,
             cert=given.cert,
             key=given.key,

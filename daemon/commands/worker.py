@@ -24,6 +24,7 @@ def background(arguments: argparse.Namespace) -> int:
         "--broker": url,
         "--manuals": arguments.manuals or worker.manuals,
         "--workout-log": log,
+        "--agent": worker.agent,
         "--name": arguments.name or worker.name,
         "--concurrency": worker.concurrency,
         "--ca": link.ca_file,

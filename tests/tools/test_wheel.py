@@ -13,7 +13,7 @@ from daemon.config import tomllib
 from tests.checkout import PACKAGES, ROOT, copied
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-NOT_PROGRAM = ("models/LOG.md",)
+NOT_PROGRAM = ("models/LOG.md", "kernels/shim/README.md")
 """Files beside the modules that only a reader of the repository needs."""
 
 
