@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,19 +150,25 @@ def expiry(record: Record, text: str) -> AnswerEvent:
 
 
 def event_of(kind: EventKind, record: Record, answer: Answer) -> AnswerEvent:
-    """The event of a worker's message."""
+    """The event of a worker's message: its text as plain words, never louder than was asked for."""
     return AnswerEvent(
         kind,
         answer.id,
         answer.n,
-        answer.text,
-        answer.placement.value,
+        plain(answer.text),
+        max(record.placement, answer.placement.value, key=_PLACEMENTS.index),
         answer.outcome.value,
         answer.card,
         answer.source,
         answer.worker,
         record.kind,
     )
+
+
+def plain(text: str) -> str:
+    """Text without control characters and line breaks, for the voice and for one line of a log."""
+    kept = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    return " ".join(kept.split())
 
 
 class NullLink:
