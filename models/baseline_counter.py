@@ -64,7 +64,8 @@ class BaselineParameters:
 class BaselineCounter:
     """Online: the first deep dip over the lags is the period, its rate is integrated.
 
-    When a period is first seen, the motion so far is counted at that rate (catching up).
+    When a period is first seen, the motion so far is counted at that rate (catching up); when it was
+    lost for a while, the motion since then.
     """
 
     def __init__(self, parameters: BaselineParameters = BaselineParameters()) -> None:
@@ -80,7 +81,7 @@ class BaselineCounter:
         """A new set begins in the same stream of rows: only frames from here on are compared."""
         self._mean = np.zeros((REGIONS, LAGS))
         self._age = 0
-        self._moving, self._still = 0, LAGS
+        self._moving, self._still, self._waiting = 0, LAGS, 0
         self._cycles, self._counted, self._locked = 0.0, 0, False
         self._held, self._reported = 0, 0
 
@@ -116,11 +117,14 @@ class BaselineCounter:
         self._still = 0 if change > self.parameters.moving else self._still + 1
         if self._still > self.parameters.quiet:
             self._moving, self._locked, self._cycles = 0, False, float(self._counted)
+            self._waiting = 0
             return
         self._moving += 1
+        self._waiting += 1   # frames whose share of a cycle is not known yet
         period = self._period(min(existing, self._moving + 3))
         if period:
-            self._cycles += (1 if self._locked else self._moving) / period
+            self._cycles += self._waiting / period
+            self._waiting = 0
         self._locked = bool(period)
 
     def _period(self, lags: int) -> int:
