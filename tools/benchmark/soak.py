@@ -36,10 +36,9 @@ HOUR_S = 3600.0
 TURNS_PER_HOUR = round(HOUR_S / TURN_S)
 TALK_PIECES = 4
 """Different pieces of five minutes of talk; they come again, at other times of the hour."""
-GAPS_PER_HOUR = 4
-"""Times that microphone and camera each vanish."""
-AWAY_PER_HOUR = 2
-"""Times that the worker is killed."""
+AWAY = ((4, 5.0, 40.0), (4, 5.0, 60.0), (2, 20.0, 120.0))
+"""Of microphone, camera and worker: times an hour that it is away, for how long at least and at most,
+seconds."""
 DEADLINE_S = 8.0
 """Of a question. A stepped run waits for an answer in wall time."""
 GONE = "it has vanished"
@@ -53,6 +52,22 @@ class Gap:
     to_s: float
 
 
+def gaps(hours: float, seed: int, quiet_s: float) -> tuple[tuple[Gap, ...], ...]:
+    """When microphone, camera and worker are away, in order and apart; never in the first quiet_s
+    seconds of an hour, nor in its last minute."""
+    rng = np.random.default_rng([11, seed])
+    found = []
+    for an_hour, shortest_s, longest_s in AWAY:
+        mine, slot_s = [], (HOUR_S - quiet_s - 60.0) / an_hour
+        for n in range(int(np.ceil(hours)) * an_hour):
+            length_s = rng.uniform(shortest_s, longest_s)
+            at_s = n // an_hour * HOUR_S + quiet_s + n % an_hour * slot_s
+            at_s += rng.uniform(0.0, slot_s - length_s)
+            mine.append(Gap(at_s, at_s + length_s))
+        found.append(tuple(mine))
+    return tuple(found)
+
+
 class Plan:
     """What happens when; everything but the hourly minutes follows from the seed."""
 
@@ -64,31 +79,17 @@ class Plan:
         talk = [silence.generated(Source(), 2 * n).pcm for n in range(TALK_PIECES)]
         self.talk = np.concatenate([pcm[: len(pcm) // TURN_SAMPLES * TURN_SAMPLES]
                                     for pcm in talk])
-        rng = np.random.default_rng([11, seed])
+        rng = np.random.default_rng([12, seed])
         self.idle = np.concatenate([video.clip(rng, 20.0).frames for _ in range(3)])
-        self.microphone = self._gaps(rng, GAPS_PER_HOUR, 5.0, 40.0)
-        self.camera = self._gaps(rng, GAPS_PER_HOUR, 5.0, 60.0)
-        self.worker = self._gaps(rng, AWAY_PER_HOUR, 20.0, 120.0)
-
-    def _gaps(self, rng: np.random.Generator, an_hour: int, shortest_s: float,
-              longest_s: float) -> tuple[Gap, ...]:
-        """In every hour after its first minutes, in order and apart."""
-        found = []
-        for hour in range(int(np.ceil(self.seconds / HOUR_S))):
-            slot_s = (HOUR_S - self.check.seconds - 60.0) / an_hour
-            for n in range(an_hour):
-                length_s = rng.uniform(shortest_s, longest_s)
-                at_s = hour * HOUR_S + self.check.seconds + n * slot_s
-                at_s += rng.uniform(0.0, slot_s - length_s)
-                found.append(Gap(at_s, at_s + length_s))
-        return tuple(found)
+        self.microphone, self.camera, self.worker = gaps(hours, seed, self.check.seconds)
 
     def heard(self, turn: int) -> np.ndarray:
         """(3200,) int16 of a micro-turn."""
         in_hour = turn % TURNS_PER_HOUR * TURN_SAMPLES
         if in_hour < len(self.sound):
             return self.sound[in_hour : in_hour + TURN_SAMPLES]
-        at = turn * TURN_SAMPLES % len(self.talk)
+        shift = turn // TURNS_PER_HOUR * 1_111   # the pieces' length divides an hour
+        at = (turn + shift) * TURN_SAMPLES % len(self.talk)
         return self.talk[at : at + TURN_SAMPLES]
 
     def seen(self, t_s: float) -> np.ndarray:
