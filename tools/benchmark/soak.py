@@ -37,8 +37,7 @@ TURNS_PER_HOUR = round(HOUR_S / TURN_S)
 TALK_PIECES = 4
 """Different pieces of five minutes of talk; they come again, at other times of the hour."""
 AWAY = ((4, 5.0, 40.0), (4, 5.0, 60.0), (2, 20.0, 120.0))
-"""Of microphone, camera and worker: times an hour that it is away, for how long at least and at most,
-seconds."""
+"""Of microphone, camera and worker: times an hour that it is away, and for how many seconds."""
 DEADLINE_S = 8.0
 """Of a question. A stepped run waits for an answer in wall time."""
 GONE = "it has vanished"
