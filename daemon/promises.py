@@ -96,6 +96,7 @@ class Delegate(Protocol):
         deadline_s: float = 60.0,
         placement: str = "when_idle",
         arguments: Arguments | None = None,
+        frames: Sequence[bytes] = (),
     ) -> str: ...
 
     def committed(self, id: str) -> bool: ...
@@ -192,6 +193,7 @@ class NullLink:
         deadline_s: float = 60.0,
         placement: str = "when_idle",
         arguments: Arguments | None = None,
+        frames: Sequence[bytes] = (),
     ) -> str:
         """As `Link.ask`."""
         check_kind(kind)
