@@ -198,6 +198,9 @@ class PrivacyConfig(Section):
 
     attach_audio_s: float = Field(12.0, ge=0.0, le=12.0)
     """Longest sound attached to a question, seconds; 0 attaches none."""
+    pictures: Literal["never", "when_delegated"] = "never"
+    """At most two frames go with a question that points at a sight ("what is this?"). Off until
+    the wearer wants it: others are in them."""
 
 
 class LightConfig(Section):

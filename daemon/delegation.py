@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any
@@ -26,12 +26,12 @@ from daemon.background.mqtt import (
     BrokerOptions,
     connect,
     make_client,
-    publish_properties,
     set_backoff,
 )
 from daemon.background.wire import Answer, BadPayload
 from daemon.desk import Desk
 from daemon.outbox import Heard, Outbox
+from daemon.post import MqttPost
 from daemon.promises import (
     COUNTERS,
     MAX_OPEN,
@@ -41,6 +41,7 @@ from daemon.promises import (
     Delegate,
     EventKind,
     EventQueue,
+    FRAME_NAMES,
     NewAsk,
     NullLink,
     check_kind,
@@ -57,21 +58,6 @@ TICK_S = 0.1
 MAX_MUTES = 32
 _NOT_RETAINED = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
 """A command is never retained; one that somebody retained by mistake must not act again."""
-
-
-class _MqttPost:
-    """The desk's way out: paho's client while it is connected."""
-
-    def __init__(self, client: paho.Client, device: str) -> None:
-        self._client, self._device = client, device
-        self.connected = False
-
-    def publish(
-        self, topic: str, payload: bytes, left_s: float | None = None, answer_to: str | None = None
-    ) -> None:
-        response = None if answer_to is None else wire.answer_topic(self._device, answer_to)
-        properties = publish_properties(left_s, response, answer_to)
-        self._client.publish(topic, payload, qos=1, properties=properties)
 
 
 class Link:
@@ -117,7 +103,7 @@ class Link:
         self._unix_ms = unix_ms
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._events = EventQueue(self._counts)
-        self._post = _MqttPost(self._client, device)
+        self._post = MqttPost(self._client, device)
         self._outbox = Outbox(outbox_path)
         self._desk = Desk(
             device,
@@ -165,6 +151,7 @@ class Link:
         deadline_s: float = 60.0,
         placement: str = "when_idle",
         arguments: Arguments | None = None,
+        frames: Sequence[bytes] = (),
     ) -> str:
         """Ask the background; returns the request's id at once.
 
@@ -176,14 +163,17 @@ class Link:
             deadline_s: 1 to 86,400; then it expires.
             placement: silent | when_idle | interrupt.
             arguments: of a structured request; None values are left out.
+            frames: JPEG, the newest first, then the one before the view last changed.
 
         Raises:
-            ValueError: unknown kind or placement, or a deadline out of range.
+            ValueError: unknown kind or placement, a deadline out of range, or too many frames.
         """
         check_kind(kind)
         placement = wire.Placement(placement).value
         if not 1 <= deadline_s <= 86_400:
             raise ValueError(f"delegation deadline {deadline_s} s: expected 1 to 86400")
+        if len(frames) > len(FRAME_NAMES):
+            raise ValueError(f"{len(frames)} frames: expected at most {len(FRAME_NAMES)}")
         given = {k: v for k, v in (arguments or {}).items() if v is not None}
         now_ms = self._unix_ms()
         clip = None if audio_clip is None else np.array(audio_clip)
@@ -197,6 +187,7 @@ class Link:
             placement,
             given,
             now_ms,
+            dict(zip(FRAME_NAMES, frames)),
         )
         self._counts["asks"] += 1
         if not self._command(lambda: self._desk.add(new)):

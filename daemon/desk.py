@@ -127,12 +127,15 @@ class Desk:
         audio = None if new.audio_clip is None else encode_flac(new.audio_clip)
         body = wire.encode(self._ask_of(new, audio)).decode()
         deadline_ms = new.asked_ms + int(new.deadline_s * 1_000)
-        return Record(new.id, new.kind, body, audio, new.placement, new.asked_ms, deadline_ms)
+        given = (body, audio, new.placement, new.asked_ms, deadline_ms)
+        return Record(new.id, new.kind, *given, frames=new.frames)
 
     def _ask_of(self, new: NewAsk, audio: bytes | None) -> Ask:
-        attachments = []
-        if audio is not None:
-            attachments = [{"name": "audio", "media": "audio/flac", "size_bytes": len(audio)}]
+        sent = ({} if audio is None else {"audio": audio}) | new.frames
+        attachments = [
+            {"name": name, "media": wire.MEDIA[name], "size_bytes": len(body)}
+            for name, body in sent.items()
+        ]
         fields = {
             "id": new.id,
             "device": self._device,
@@ -268,10 +271,11 @@ class Desk:
         else:
             self._counts["accepted"] += 1
             self._events.put(event_of(EventKind.ACCEPTED, record, answer))
-        if record.audio is not None and "audio" in answer.wants:
-            topic = wire.attachment_topic(self._device, answer.worker, answer.id, "audio")
+        kept = ({} if record.audio is None else {"audio": record.audio}) | record.frames
+        for name in kept.keys() & set(answer.wants):
+            topic = wire.attachment_topic(self._device, answer.worker, answer.id, name)
             left_s = max(1.0, promise.ends_s - self._monotonic())
-            self._post.publish(topic, record.audio, left_s)
+            self._post.publish(topic, kept[name], left_s)
 
     def _on_piece(self, promise: Promise, answer: Answer) -> None:
         if answer.type is AnswerType.FINAL and answer.n < promise.next_n:

@@ -8,7 +8,7 @@ not depend on how fast broker and worker are.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,10 +70,11 @@ class Errands:
         self._pieces: dict[str, list[str]] = {}
 
     def ask(self, effect: Delegate, now_s: float, deadline_s: float, *,
-            conversation: Conversation = (), clip: np.ndarray | None = None) -> str:
+            conversation: Conversation = (), clip: np.ndarray | None = None,
+            frames: Sequence[bytes] = ()) -> str:
         """Hand a request to the link; its id."""
         id = self.link.ask(effect.kind, " ".join(effect.words), conversation, clip, deadline_s,
-                           "silent" if effect.silent else "when_idle", dict(effect.payload))
+                           "silent" if effect.silent else "when_idle", dict(effect.payload), frames)
         self._open[id] = _Errand(now_s, deadline_s)
         return id
 

@@ -111,6 +111,7 @@ KINDS: Mapping[str, Kind] = {
     "delegate": Kind("A question was given to the background; `text` is what was heard.", {
         "id": "id of the delegation, a ULID",
         "deadline_s": "session clock at which it expires, seconds",
+        "pictures": "frames of the camera that go with it, JPEG; 0 to 2",
     }),
     "answer": Kind("News about a delegation; `text` is the answer, where there is one.", {
         "id": "id of the delegation",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,12 @@ CREATE TABLE IF NOT EXISTS answers (
     n INTEGER NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (id, n)
+);
+CREATE TABLE IF NOT EXISTS frames (
+    id TEXT NOT NULL REFERENCES asks (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (id, name)
 );
 CREATE TABLE IF NOT EXISTS heard (
     id TEXT PRIMARY KEY REFERENCES asks (id) ON DELETE CASCADE,
@@ -78,11 +84,14 @@ class Record:
     """Unix time, ms."""
     state: str = "open"
     """open | answered (final on disk, not settled) | cancelled (to be told) | expired."""
+    frames: dict[str, bytes] = field(default_factory=dict)
+    """JPEG by the name of the attachment."""
 
     @property
     def size_bytes(self) -> int:
         """What it takes on disk, about."""
-        return len(self.body) + len(self.audio or b"")
+        frames = sum(len(frame) for frame in self.frames.values())
+        return len(self.body) + len(self.audio or b"") + frames
 
 
 class Outbox:
@@ -101,6 +110,8 @@ class Outbox:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
+            # Sound and pictures that were removed are overwritten, not left in free pages.
+            self._db.execute("PRAGMA secure_delete=ON")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, USER_VERSION):
                 raise OutboxError(
@@ -121,25 +132,28 @@ class Outbox:
 
     def add(self, record: Record) -> None:
         """Put a request on disk; it is there when this returns."""
-        self._db.execute(
-            "INSERT INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.id,
-                record.kind,
-                record.body,
-                record.audio,
-                record.placement,
-                record.asked_ms,
-                record.deadline_ms,
-                record.state,
-            ),
+        row = (
+            record.id,
+            record.kind,
+            record.body,
+            record.audio,
+            record.placement,
+            record.asked_ms,
+            record.deadline_ms,
+            record.state,
         )
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("INSERT INTO asks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            frames = [(record.id, name, body) for name, body in record.frames.items()]
+            self._db.executemany("INSERT INTO frames VALUES (?, ?, ?)", frames)
 
     def records(self) -> Iterator[Record]:
         """All requests, oldest first."""
         rows = self._db.execute("SELECT * FROM asks ORDER BY asked_ms, id").fetchall()
         for row in rows:
-            yield Record(*row)
+            frames = self._db.execute("SELECT name, body FROM frames WHERE id = ?", row[:1])
+            yield Record(*row, dict(frames.fetchall()))
 
     def set_state(self, id: str, state: str) -> None:
         """Change the state of a request."""

@@ -30,6 +30,8 @@ class Settings:
     """Of a delegation."""
     attach_audio_s: float = 12.0
     """Sound that goes with a question."""
+    pictures: bool = False
+    """Frames go with a question that points at a sight."""
     has_microphone: bool = True
     has_camera: bool = True
     reports: Path | None = None

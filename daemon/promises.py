@@ -18,6 +18,8 @@ from daemon.outbox import Heard, Record
 from daemon.remote_mute import MuteSet, MuteState
 
 KINDS = ("question", "calculate", "convert", "workout_log")
+FRAME_NAMES = ("frame0", "frame1")
+"""Attachments that are pictures: the newest, and the one before the view last changed."""
 MAX_OPEN = 128
 """Open delegations; one more sheds the oldest silent one, else the oldest."""
 MAX_OPEN_BYTES = 33_554_432
@@ -94,6 +96,7 @@ class Delegate(Protocol):
         deadline_s: float = 60.0,
         placement: str = "when_idle",
         arguments: Arguments | None = None,
+        frames: Sequence[bytes] = (),
     ) -> str: ...
 
     def committed(self, id: str) -> bool: ...
@@ -190,6 +193,7 @@ class NullLink:
         deadline_s: float = 60.0,
         placement: str = "when_idle",
         arguments: Arguments | None = None,
+        frames: Sequence[bytes] = (),
     ) -> str:
         """As `Link.ask`."""
         check_kind(kind)
@@ -261,6 +265,8 @@ class NewAsk:
     placement: str
     arguments: dict[str, int | float | str]
     asked_ms: int
+    frames: dict[str, bytes] = field(default_factory=dict)
+    """JPEG by the name of the attachment."""
 
 
 @dataclass

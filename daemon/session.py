@@ -16,6 +16,7 @@ from typing import Any
 from daemon import acts_effects as fx
 from daemon.errands import News
 from daemon.events import Event
+from daemon.keyframes import KeyFrames, points_at_a_sight
 from daemon.mouth import Played
 from daemon.parts import Parts, Settings
 from daemon.routines.reporter import Reporter
@@ -52,6 +53,7 @@ class Session:
         """`ends`: its inputs come to an end and the session with them; None: on a stepped clock."""
         self.parts = parts
         self.settings = settings
+        self._key_frames = KeyFrames()
         self.index = 0
         """Number of the next micro-turn."""
         self._wall_s = wall_s
@@ -132,6 +134,8 @@ class Session:
     def _act(self, turn: MicroTurn, reply: Reply) -> None:
         acts, now_s = self.parts.acts, self.now_s
         acts.see(turn.frames, turn.state.camera_muted)
+        if self.settings.pictures:
+            self._key_frames.see(turn.frames, turn.state.camera_muted)
         self._hear(reply.heard)
         self._talk.follow(reply.floor, self._words, now_s)
         if reply.act is not None:
@@ -291,11 +295,14 @@ class Session:
 
     def _delegate(self, effect: fx.Delegate) -> None:
         settings, question = self.settings, effect.kind == "question"
+        words = " ".join(effect.words)
         clip = self.parts.ears.last(settings.attach_audio_s) if question else None
+        shown = settings.pictures and question and points_at_a_sight(words)
+        frames = self._key_frames.pictures(self.now_s) if shown else ()
         id = self.parts.errands.ask(
-            effect, self.now_s, settings.deadline_s, clip=clip,
+            effect, self.now_s, settings.deadline_s, clip=clip, frames=frames,
             conversation=self._told() if question else ())
-        self.emit("delegate", " ".join(effect.words), id=id,
+        self.emit("delegate", words, id=id, pictures=len(frames),
                   deadline_s=round(self.now_s + settings.deadline_s, 3))
         self._do(lambda: self.parts.acts.delegated(effect, id, self.now_s))
 

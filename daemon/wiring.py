@@ -326,7 +326,7 @@ class Wiring:
         options, config = self._options, self._config
         return Settings(
             options.stepped, options.tail_s, config.background.deadline_s,
-            config.privacy.attach_audio_s,
+            config.privacy.attach_audio_s, config.privacy.pictures == "when_delegated",
             source_kind(options.microphone) is not Source.NONE,
             source_kind(options.camera) not in (Source.NONE, Source.SYNTHETIC),
             options.state_dir / "reports")

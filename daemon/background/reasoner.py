@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from daemon.background.wire import Ask
 
 LOG = logging.getLogger("tagalong.background")
 NOT_THERE = "That is not in the manuals."
+BLIND = "I cannot look at pictures here."
 CONFIDENCE = 0.35
 """An answer less likely right than this is not given. Chosen with the weights of `overheard`, on
 the same 76 spoken development questions: words that only one listener heard lower the cover."""
@@ -44,7 +45,8 @@ class Reasoner(Protocol):
     """What the worker needs of a reasoner."""
 
     def answer(
-        self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool]
+        self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
+        frames: Sequence[bytes] = (),
     ) -> Result | None: ...
 
 
@@ -87,15 +89,19 @@ class PlainReasoner:
         self.manuals.close()
 
     def answer(
-        self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool]
+        self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
+        frames: Sequence[bytes] = (),
     ) -> Result | None:
-        """Answer a request; None when it was cancelled meanwhile."""
+        """Answer a request; None when it was cancelled meanwhile. frames: JPEG."""
         if ask.kind == "calculate":
             return calculate(ask.arguments)
         if ask.kind == "convert":
             return convert(ask.arguments)
         if ask.kind == "workout_log":
             return None if cancelled() else self._log(ask)
+        if frames:
+            # A device sends pictures only where the words point at what is seen.
+            return failed(BLIND)
         if clip is not None:
             heard = self.transcriber.hear(clip)
             if cancelled():

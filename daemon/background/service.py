@@ -29,13 +29,14 @@ from daemon.background.mqtt import (
     publish_properties,
     set_backoff,
 )
+from daemon.background.picture import check_jpeg
 from daemon.background.reasoner import Reasoner
 from daemon.background.tools.result import Result, failed
 from daemon.background.wire import Answer, AnswerType, Ask, BadPayload
 
 LOG = logging.getLogger("tagalong.background")
 ATTACHMENT_WAIT_S = 10.0
-"""How long an accepted request waits for its clip, seconds."""
+"""How long an accepted request waits for its attachments, seconds."""
 WAITING_PER_THREAD = 4
 """Requests that are accepted and wait, for each that is worked on."""
 MAX_REMEMBERED = 256
@@ -54,8 +55,11 @@ class _Job:
     ends_s: float
     """Monotonic time of its deadline."""
     accepted_s: float
+    missing: set[str]
+    """Names of attachments that are announced and neither here nor refused."""
     clip: np.ndarray | None = None
-    wants_clip: bool = False
+    frames: dict[str, bytes] = field(default_factory=dict)
+    """JPEG by name; gone with the job, never written anywhere."""
     cancelled: bool = False
     beat_s: float = 0.0
 
@@ -204,8 +208,8 @@ class Worker:
             self.counts["no_room"] += 1
             return None
         now_s = self._monotonic()
-        wants = any(a.name == "audio" for a in ask.attachments)
-        job = _Job(ask, device, now_s + left_s, now_s, wants_clip=wants, beat_s=now_s)
+        missing = {a.name for a in ask.attachments if wire.MEDIA.get(a.name) == a.media}
+        job = _Job(ask, device, now_s + left_s, now_s, missing, beat_s=now_s)
         self._jobs[device, ask.id] = job
         self._waiting.append((device, ask.id))
         self.counts["accepted"] += 1
@@ -213,7 +217,8 @@ class Worker:
         return job
 
     def _send_accepted(self, job: _Job) -> None:
-        wants = ("audio",) if job.wants_clip and job.clip is None else ()
+        with self._lock:
+            wants = tuple(sorted(job.missing))
         self._publish(job.device, self._message(job.ask, AnswerType.ACCEPTED, wants=wants))
 
     def _on_cancel(self, device: str, cancel: wire.Cancel) -> None:
@@ -231,22 +236,28 @@ class Worker:
         if job is None and done:
             self.counts["duplicates"] += 1  # it was asked for twice, or came too late to help
             return
-        if job is None or not job.wants_clip or name != "audio":
+        if job is None or all(name != a.name for a in job.ask.attachments):
             raise BadPayload("attachment", "nothing asked for it")
-        if job.clip is not None:
+        if name not in job.missing:
             self.counts["duplicates"] += 1
             return
         try:
-            clip = decode_flac(payload)
+            taken = decode_flac(payload) if name == "audio" else check_jpeg(payload)
         except BadPayload:
             # The words alone must do: it will not get better by asking again.
-            with self._lock:
-                job.wants_clip = False
-                self._lock.notify_all()
+            self._take(job, name, None)
             raise
+        self._take(job, name, taken)
+        self.counts["attached"] += 1
+
+    def _take(self, job: _Job, name: str, taken: np.ndarray | bytes | None) -> None:
+        """Give a job what it waited for; None: it need not wait for it any more."""
         with self._lock:
-            job.clip = clip
-            self.counts["attached"] += 1
+            job.missing.discard(name)
+            if isinstance(taken, np.ndarray):
+                job.clip = taken
+            elif taken is not None:
+                job.frames[name] = taken
             self._lock.notify_all()
 
     # The worker's own threads.
@@ -280,7 +291,7 @@ class Worker:
 
     def _ready(self, job: _Job) -> bool:
         late_s = self._monotonic() - job.accepted_s
-        has_all = not job.wants_clip or job.clip is not None or late_s >= ATTACHMENT_WAIT_S
+        has_all = not job.missing or late_s >= ATTACHMENT_WAIT_S
         return job.cancelled or (has_all and not self._follows(job))
 
     def _follows(self, job: _Job) -> bool:
@@ -297,7 +308,9 @@ class Worker:
         if gone():
             return ()
         try:
-            result = self._reasoner.answer(job.ask, job.clip, gone)
+            with self._lock:
+                frames = tuple(job.frames[name] for name in sorted(job.frames))
+            result = self._reasoner.answer(job.ask, job.clip, gone, frames=frames)
         except Exception as error:
             # One question must not end the worker. The message may quote the wearer: not logged.
             at = traceback.extract_tb(error.__traceback__)[-1]

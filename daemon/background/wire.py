@@ -25,6 +25,9 @@ MAX_CANCEL_BYTES = 1_024
 MAX_STATS_BYTES = 8_192
 MAX_ATTACHMENT_BYTES = 2_097_152
 """12 s of 16-bit mono at 16 kHz are 384,000 bytes before FLAC."""
+MEDIA = {"audio": "audio/flac", "frame0": "image/jpeg", "frame1": "image/jpeg"}
+"""Attachments by name: the wearer's last words; the newest picture, and the one before the view
+last changed."""
 MAX_PACKET_BYTES = MAX_ATTACHMENT_BYTES + 4_096
 """MQTT 5 maximum packet size that both sides announce."""
 MAX_PARTS = 64
@@ -102,7 +105,7 @@ class Attachment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: Name
-    media: Literal["audio/flac"]
+    media: Literal["audio/flac", "image/jpeg"]
     size_bytes: int = Field(ge=1, le=MAX_ATTACHMENT_BYTES)
 
 

@@ -78,6 +78,8 @@ def test_written_questions_choose_their_tool(reasoner) -> None:
     assert answer("what is seventeen times four").sentences == ("17 times 4 is 68.",)
     assert "30.48" in answer("what is twelve inches in centimetres").sentences[0]
     assert answer("how often do I drain the compressor tank").source.endswith("Compressor tank")
+    shown = reasoner.answer(_ask("what is this"), None, lambda: False, [b"jpeg"])
+    assert shown.outcome is Outcome.FAILED and "cannot look" in shown.sentences[0]
     unknown = answer("who won the football game")
     assert unknown.outcome is Outcome.FAILED and "not in the manuals" in unknown.sentences[0]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
@@ -43,6 +45,16 @@ def until(check: Callable[[], object], what: str, timeout_s: float = LONG_S) -> 
         time.sleep(0.02)
 
 
+def jpeg(level: int) -> bytes:
+    """A grey picture of 64 x 48 pixels."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuvj420p"
+    encoder.time_base = Fraction(1, 10)
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+    packets = encoder.encode(frame.reformat(format="yuvj420p")) + encoder.encode(None)
+    return b"".join(bytes(packet) for packet in packets)
+
+
 class Gate:
     """A reasoner whose answers wait until the test opens it."""
 
@@ -50,12 +62,15 @@ class Gate:
         self.open = threading.Event()
         self.asked: list[Ask] = []
         self.clips: list[np.ndarray | None] = []
+        self.frames: list[Sequence[bytes]] = []
         if opened:
             self.open.set()
 
-    def answer(self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool]):
+    def answer(self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
+               frames: Sequence[bytes] = ()):
         self.asked.append(ask)
         self.clips.append(clip)
+        self.frames.append(frames)
         while not self.open.wait(0.02):
             if cancelled():
                 return None

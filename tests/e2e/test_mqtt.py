@@ -20,6 +20,7 @@ from tests.e2e.mqtt_stage import (
     REPOSITORY,
     Gate,
     broker,
+    jpeg,
     links,
     probe,
     until,
@@ -84,6 +85,31 @@ def test_a_worker_that_dies_mid_request_is_replaced(links, workers) -> None:
     assert link.wait(id, LONG_S)
     assert link.poll()[-1].text == "Second." and gate.clips[0] is not None
     assert link.stats()["republished"] >= 1
+
+
+def test_pictures_reach_the_worker_that_accepted_and_leave_the_file(links, workers, tmp_path):
+    gate = Gate()
+    worker = workers(gate)
+    link = links()
+    shown = [jpeg(level) for level in (40, 200)]
+    clip = np.zeros(3_200, np.int16)
+    id = link.ask("question", "what is this", audio_clip=clip, frames=shown)
+    assert link.wait(id, LONG_S)
+    assert list(gate.frames[0]) == shown and gate.clips[0] is not None
+    assert worker.counts["attached"] == 3
+    link.settle(id)
+    link.close()
+    for file in tmp_path.rglob("*.db*"):
+        assert not any(frame in file.read_bytes() for frame in shown), f"{file.name} keeps one"
+
+
+def test_what_is_no_jpeg_is_dropped_and_the_words_do(links, workers) -> None:
+    gate = Gate()
+    worker = workers(gate)
+    link = links()
+    id = link.ask("question", "what is this", frames=[b"\xff\xd8\xff nothing \xff\xd9"])
+    assert link.wait(id, 8.0), "it waited for a picture that was refused"
+    assert gate.frames[0] == () and worker.counts["bad_picture"] == 1
 
 
 def test_heartbeats_keep_a_slow_request_from_being_asked_again(links, workers) -> None:
