@@ -83,6 +83,8 @@ class AgentReasoner:
         except Exception as error:  # of the library, the client, the endpoint, a tool
             LOG.warning("the endpoint gave no answer (%s); the local reasoner answers",
                         type(error).__name__)
+        if frames:
+            return self.local.answer(ask, clip, cancelled, frames)
         if heard is None:
             return self.local.answer_words(ask.words)
         return self.local.answer_heard(heard.terms, ask.words)
