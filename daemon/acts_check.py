@@ -13,6 +13,7 @@ from functools import cache
 from itertools import chain
 
 from daemon import acts_hold, phrases
+from daemon.keyframes import points_at_a_sight
 from daemon.ledger import Ledger
 from daemon.turn import Act, Addressing, Slots
 from models import grammar
@@ -184,6 +185,8 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
     command = whole(words)
     if command is not None:
         return _check_command(act, command, SURE)
+    if act.name == grammar.ASK and points_at_a_sight(" ".join(words)):
+        return _check_open(act, words, threshold)
     command, other = _near(act, words, threshold), hypothesis(act, words)
     if command is not None and (other is None or command[:2] == other[:2]):
         return _check_command(act, command, 0.0)
