@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -24,7 +24,7 @@ class Reasoner:
     """Has the answer ready."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool]) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         return Result((SENTENCE,), source="benchmark")
 

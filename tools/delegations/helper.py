@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -30,7 +30,7 @@ class Reasoner:
     """Knows its answer and takes its time."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool]) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         number = int(ask.words.rpartition(" ")[2])
         ends_s = time.monotonic() + (SLOW_S if number % SLOW_EVERY == 7 else 0.01 * (number % 5))

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Reasoner:
     """Answers at once, but for what is held."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool]) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         while ask.words == HELD and not cancelled():
             time.sleep(0.05)

@@ -17,6 +17,10 @@ from daemon.background.tools.manual_search import terms_of
 
 LEAST_COVER = 0.8
 """Share of the weight of the question's things that must be in the passage."""
+LEAST_HOW = 0.6
+"""The same where it is asked how or why: a procedure says it in other words, and has no figure that
+could be another's."""
+_HOW = re.compile(r"how (?:do|can|should|must)\b|why\b|what (?:do|should|can|must) i\b")
 BEFORE = 0.7
 """What a thing counts that is named in the sentence before; all, where the sentence points back."""
 LENGTH = r"mm|cm|m|km|micrometres?|millimetres?|centimetres?|metres?|kilometres?|inch(?:es)?"
@@ -68,8 +72,9 @@ _ASKING = frozenset(stem(w) for w in (
     "torque tight pressure often wait last heavy weight weigh wide high deep big thick thin far "
     "length width diameter size space voltage volts current amps power watts resistance ohms "
     "temperature degrees hot warm cold fast speed loud bright bar mean means number value much "
-    "need needs go goes into get come must allow most least set sets first have time replaced change "
-    "too kilos kilo kilograms grams metres millimetres litres minutes hours seconds percent and"
+    "need needs go goes into get come must allow most least set sets first have time replaced "
+    "change stop fix make too and kilos kilo kilograms grams metres millimetres litres minutes "
+    "hours seconds percent"
 ).split()) | frozenset(map(stem, NUMBERS))
 """What is asked for, not what it is asked about."""
 _BACK = re.compile(r"\b(?:it|its|them|they|this|that)\b", re.IGNORECASE)
@@ -101,7 +106,8 @@ def answering(text: str, sections: Iterable[Section],
     lowered = text.lower()
     wanted, asked = things(words_of(text)), terms_of(words_of(text))
     kind, codes = kind_of(lowered), set(_CODE.findall(lowered))
-    whole = sum(rarity(t) for t in wanted)
+    how = kind is None and not codes and _HOW.match(lowered) is not None
+    least = (LEAST_HOW if how else LEAST_COVER) * sum(rarity(t) for t in wanted)
     best: tuple[float, Section, str] | None = None
     for section in sections:
         around = f"{section.manual} {section.heading}"
@@ -112,7 +118,7 @@ def answering(text: str, sections: Iterable[Section],
             share = 1.0 if _BACK.search(sentence) else BEFORE
             own, told = _terms(f"{around} {sentence}"), _terms(before)
             here = sum(rarity(t) * (1.0 if t in own else share) for t in wanted if t in own | told)
-            if here < LEAST_COVER * whole:
+            if here < least or not here:
                 continue
             fit = here + 0.1 * sum(rarity(t) for t in asked if t in _terms(sentence))
             if best is None or fit > best[0] + 1e-9:
