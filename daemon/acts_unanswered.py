@@ -15,7 +15,7 @@ from models import grammar
 PATIENCE_S = 1.4
 """After the last word the network has had its chance by then (a question takes it 0.6 s)."""
 WHOLE_S = 0.8
-"""The same where the words are a command that cannot go on: its act comes within 0.6 s, or never."""
+"""The same where the words are a command that cannot go on: its act comes within 0.6 s or not."""
 PAUSE_S = 2.6
 """The same where the words are the beginning of a command: the rest may come after a pause."""
 LEAST_WORDS = 3

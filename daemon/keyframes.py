@@ -1,7 +1,7 @@
 """Pictures that may go with a question: what is seen now, and what was seen before it changed.
 
-Chosen by change, not by clock; two frames of 57,600 bytes are kept, and none while the camera is
-muted. They leave the device only as `privacy.pictures` says, with a question that points at a sight.
+Chosen by change, not by clock; two frames of 57,600 bytes are kept, none while the camera is muted.
+They leave the device only as `privacy.pictures` says, with a question that points at a sight.
 """
 
 from __future__ import annotations

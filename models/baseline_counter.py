@@ -64,8 +64,8 @@ class BaselineParameters:
 class BaselineCounter:
     """Online: the first deep dip over the lags is the period, its rate is integrated.
 
-    When a period is first seen, the motion so far is counted at that rate (catching up); when it was
-    lost for a while, the motion since then.
+    When a period is first seen, the motion so far is counted at that rate (catching up); when it
+    was lost for a while, the motion since then.
     """
 
     def __init__(self, parameters: BaselineParameters = BaselineParameters()) -> None:

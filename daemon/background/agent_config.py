@@ -52,7 +52,7 @@ class McpConfig(_Section):
 
 
 class AgentConfig(_Section):
-    """A language model behind an OpenAI-compatible endpoint: vLLM, SGLang, llama.cpp, Ollama, a cloud.
+    """A language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama, a cloud ...).
 
     The local reasoner stays beside it, and answers when the endpoint does not.
     """

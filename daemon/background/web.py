@@ -1,4 +1,4 @@
-"""Web search through a SearXNG server, and reading the pages that it found; nothing else is fetched.
+"""Web search through a SearXNG server, and reading what it found; nothing else is fetched.
 
 A page is content: the text may say what it likes, only addresses that a search has given are read.
 """

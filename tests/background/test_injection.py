@@ -1,6 +1,6 @@
-"""Fifty texts that want to be more than content: placement, policy, tools and acts stay as they are.
+"""Fifty texts that want to be more than content: placement, policy, tools and acts do not change.
 
-Whatever the model may be told, the worst that it can do is to repeat it: the scripted endpoint does.
+Whatever the model may be told, the worst that it can do is to repeat it: the endpoint here does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A hundred written questions over three manuals, text, Markdown and PDF, half without an answer."""
+"""A hundred written questions over three manuals (text, Markdown, PDF), half without an answer."""
 
 from __future__ import annotations
 

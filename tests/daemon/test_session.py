@@ -306,7 +306,8 @@ class OneView(NoCamera):
 
 
 @pytest.mark.parametrize("pictures, words, sent", [
-    (True, "what is this lever", 1), (True, "what is this", 1), (False, "what is this lever", 0), (True, "what torque", 0)])
+    (True, "what is this lever", 1), (True, "what is this", 1),
+    (False, "what is this lever", 0), (True, "what torque", 0)])
 def test_a_picture_goes_only_where_policy_and_words_want_it(pictures, words, sent):
     link = PromptLink()
     plan = {3: {"heard": ("tagalong", *words.split()), "act": Act("ask", Slots(), 0.99)},

@@ -1,4 +1,4 @@
-"""--engine cuda-shim: a session whose front end, ring, attention and choices are the CUDA kernels."""
+"""--engine cuda-shim: front end, ring, attention and choices are the CUDA kernels."""
 
 from __future__ import annotations
 

@@ -96,8 +96,8 @@ def test_it_hears_counts_aloud_and_is_heard(live, virtual_glasses):  # noqa: F81
     assert np.abs(captured).max() > 1000
     said = {e["utterance"]: e["t_s"] for e in of(live.lines(), "say")}
     for spoken in of(live.lines(), "spoken"):
-        # On an idle machine 0.1 s, which `tools/benchmark/live.py` measures; a machine that does much
-        # else has taken 2.3 s, so that here only order and an end to the wait are asked for.
+        # On an idle machine 0.1 s, which `tools/bench live` measures; one that does much else
+        # has taken 2.3 s, so that only order and an end to the wait are asked for.
         assert 0.0 <= spoken["start_s"] - said[spoken["utterance"]] < 10.0
     heard = np.concatenate([turn.audio for turn in live.script.turns]).astype(float)
     spectrum = np.abs(np.fft.rfft(heard))
