@@ -15,7 +15,9 @@ from daemon import (
     acts_company,
     acts_cues,
     acts_due,
+    acts_interpret,
     acts_routine,
+    acts_scenes,
     acts_sets,
     acts_technician,
     acts_time,
@@ -52,13 +54,15 @@ from daemon.acts_effects import (
 from daemon.acts_hearing import Hearing
 from daemon.acts_log import LogQueue
 from daemon.acts_outlet import Outlet
-from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, same
+from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, garbled, same
 from daemon.acts_unanswered import Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
+from daemon.interpreter import Interpreter
 from daemon.ledger import Answer, Delegation, Ledger
 from daemon.routines.course import Course
 from daemon.routines.library import Library, shipped
+from daemon.scenes import Scenes
 from daemon.sight import Sight
 from daemon.turn import Act, Floor, VideoFrame, VoiceState
 from daemon.views import Views
@@ -70,7 +74,8 @@ __all__ = ["Acts", "Bookmark", "CancelDelegations", "Delegate", "Earcon", "Effec
 HANDLERS: dict[str, Handler] = {
     **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
     **acts_technician.HANDLERS, **acts_company.HANDLERS, **acts_cues.HANDLERS,
-    **acts_routine.HANDLERS, **acts_views.HANDLERS,
+    **acts_routine.HANDLERS, **acts_views.HANDLERS, **acts_scenes.HANDLERS,
+    **acts_interpret.HANDLERS,
 }
 """Every act but yes, no and never_mind, which `Acts` answers itself."""
 CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
@@ -99,7 +104,8 @@ class Acts:
         self._unheard_threshold = unheard_threshold
         self._battery = battery
         self._sight = Sight()
-        self._views = Views(ledger, self._sight)
+        self._views, self._scenes = Views(ledger, self._sight), Scenes(ledger, self._sight)
+        self._interpreter = Interpreter(ledger)
         self._course = Course(ledger, library or shipped(), self._views, key_frames)
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
@@ -165,7 +171,7 @@ class Acts:
         asked = self._read_back
         if asked is not None and same(asked.act, verdict.act):
             verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
-        if verdict.decision is Decision.IGNORE:
+        if verdict.decision is Decision.IGNORE or garbled(verdict, words, self._ledger):
             return [act_note(act, "ignored", verdict.reason)]
         self._hearing.use(words, now_s)
         self._ledger.exchanged(now_s)
@@ -180,11 +186,13 @@ class Acts:
         """Whether an act waits for the rest of its command."""
         return self._hearing.holding
 
-    def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
+    def heard(self, words: tuple[str, ...], now_s: float,
+              nearly: tuple[str, ...] = ()) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
-        cued = self._out(acts_cues.heard(self._ledger, words, now_s), (), now_s) if words else []
+        cued = self._out(acts_cues.heard(self._ledger, words, nearly, now_s), (), now_s)
+        cued += self._out(self._interpreter.hear(words, now_s), (), now_s)
         return cued + self._completed(words, now_s) + self._left_over(words, now_s)
 
     def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
@@ -243,7 +251,7 @@ class Acts:
         out: list[Effect] = [timer_note(f"t{t.id}", t.text, "due", t.due_at_s)
                              for t in ledger.tick(now_s)]
         out += acts_due.beats(ledger, now_s) + self._course.tick(now_s, wearer_speaking)
-        out += self._views.tick(now_s, wearer_speaking)
+        out += self._views.tick(now_s, wearer_speaking) + self._scenes.tick()
         timers = acts_due.release_timers(ledger, now_s, asked)
         out += self._expire(now_s) + self._log.due(now_s)
         out = self._out(out + timers, (), now_s, wearer_speaking)

@@ -46,6 +46,13 @@ NEVER_ASKED = frozenset((
 """Reading these back would be worse than leaving them."""
 WORDS_ALONE = frozenset((grammar.ASK, "cue", "count_word"))
 """Acts of which only the words tell the content: where they are another command, it is that."""
+QUERIES = frozenset((
+    "convert", "calculate", "history", "clock", "date", "status", "how_many", "time_left",
+    "elapsed", "battery", "help", "why", "how_often", "recall_reading", "read_back",
+    "where_was_i", "list_routines",
+))
+"""They change nothing, and their answer names what was asked: what the words say is answered at
+once, whatever other values the network's slots have."""
 HARMLESS = frozenset(("count_reps",))
 """Begun at once even when the exercise is not sure: the reply names it, and a set that waits for
 "yes" is a set not counted."""
@@ -73,7 +80,7 @@ _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "weight": (("unit", grammar.WEIGHTS),), "exercise": (("item", grammar.EXERCISES),),
     "object": (("item", grammar.OBJECTS),), "thing": (("item", grammar.THINGS),),
     "operator": (("item", grammar.OPERATORS),), "colour": (("colour", grammar.COLOURS),),
-    "routine": (("item", grammar.ROUTINES),), "word": (("word", None),),
+    "routine": (("item", grammar.ROUTINES),), "language": (("item", grammar.LANGUAGES),), "word": (("word", None),),
     "word2": (("word2", None),),
 }
 """Slot of a template -> fields of `Slots` and the values that they may have (None: any)."""
@@ -125,7 +132,7 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
     if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
         return True
     since_s = None if ledger.exchange_at_s is None else now_s - ledger.exchange_at_s
-    if (ledger.addressing is Addressing.FOLLOW_UP and since_s is not None
+    if (ledger.book.interpreting is None and ledger.addressing is Addressing.FOLLOW_UP and since_s is not None
             and since_s <= ledger.follow_up_s + COMMAND_S):
         return True
     spec = grammar.INTENTS.get(act.name)
@@ -138,7 +145,7 @@ def _contexts(ledger: Ledger, now_s: float) -> set[str]:
     timed = book.routine is not None and book.routine.due_at_s is not None
     holds = {"speaking": ledger.spoken_over(now_s), "reps": book.running is not None,
              "running": bool(book.intervals or book.cues or book.stopwatch or book.timers
-                             or book.watch or timed),
+                             or book.watch or book.scenes or book.interpreting or timed),
              "routine": book.routine is not None, "pending": ledger.pending}
     return {name for name, true in holds.items() if true}
 
@@ -263,7 +270,7 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
             reason = f"the network took it for {act.name}"
     else:
         meant, reason = _merge(act, slots)
-        if act.confidence < GUESSED or act.words_margin >= SURE_WORDS:
+        if intent in QUERIES or act.confidence < GUESSED or act.words_margin >= SURE_WORDS:
             meant, reason = replace(act, slots=Slots(**slots)), ""
         if act.confidence < WHOLE_THRESHOLD:
             reason = f"confidence {act.confidence:.2f}"
@@ -276,6 +283,7 @@ def _check_tail(act: Act, words: tuple[str, ...], threshold: float,
     parsed, least = parse_tail(words), threshold
     if parsed is not None and parsed[0] == act.name:
         act, reason = _merge(act, parsed[1])
+        reason = "" if act.name in QUERIES else reason
         words = parsed[2]
     elif parsed is not None:
         reason = f"the words say {parsed[0]}"

@@ -58,6 +58,10 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
         parts.append("watching for a view")
     if any(not d.silent for d in book.delegations):
         parts.append("looking something up")
+    if book.interpreting is not None:
+        parts.append(f"interpreting into {book.interpreting.language}")
+    if book.scenes:
+        parts.append("watching what you see")
     parts += [f"listening for {c.word}" for c in book.cues]
     if book.quiet:
         parts.append("quiet mode")
@@ -113,6 +117,10 @@ def because(say: Say, words: tuple[str, ...]) -> str:
         return "you asked me to remind you, and the time had come"
     if kind == "routine":
         return f"you started {rest}, and I say its steps"
+    if kind == "interpret":
+        return f"you asked me to interpret into {rest}"
+    if kind == "scene":
+        return "you asked me to tell you when it happens"
     if kind == "view":
         return "you asked me to tell you when it looks like that again"
     if kind in ("answer", "delegation"):

@@ -23,7 +23,8 @@ class Say:
     cause: str = ""
     """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
     `cue:um`, `answer:<id>`, `delegation:<id>`, `routine:leg day`, `view:<name>`,
-    `notice:<name>`."""
+    `scene:<what>`,
+    `interpret:<language>`, `notice:<name>`."""
     unasked: bool = False
     """No command of the wearer led to it directly; already passed the governor."""
     latest_wins: str | None = None
@@ -32,6 +33,10 @@ class Say:
     """Outbox id that must be on disk before this may be heard."""
     interrupt: bool = False
     """Goes before whatever has not begun."""
+    over: bool = False
+    """Said over the wearer's words, neither held nor ducked for them: a cue they asked for."""
+    language: str = ""
+    """Voice of espeak-ng that says it, `es`; empty for the configured voice."""
     sentence: tuple[str, int] | None = None
     """Id and number of a sentence of an answer: marked on disk before its first sample."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 from daemon import acts_hold, phrases
-from daemon.acts_check import allowed, command_words, whole
+from daemon.acts_check import NAME, Decision, Verdict, allowed, command_words, whole
 from daemon.acts_effects import Note
-from daemon.turn import Act, Slots
+from daemon.ledger import Ledger
+from daemon.turn import Act, Addressing, Slots
 from models import grammar
 
 PENDING_S = 8.0
@@ -19,6 +20,15 @@ HOLD_S = 1.2
 GOES_ON_S = 0.6
 """A whole command that could go on waits so long: `two hundred` is said in two breaths."""
 _SETS = ("target", "log_set", "set_count")
+
+
+def garbled(verdict: Verdict, heard: tuple[str, ...], ledger: Ledger) -> bool:
+    """Whether to ask back would break into somebody's talk: soon after an exchange the name is not
+    needed, but words without it that form no command were probably not for tagalong."""
+    asks = verdict.decision is Decision.READ_BACK or (
+        verdict.decision is Decision.MISSING and verdict.act.name == grammar.ASK)
+    return (asks and bool(heard) and NAME not in heard
+            and ledger.addressing is Addressing.FOLLOW_UP and whole(verdict.words) is None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ background. Anything else stays silence: it was perhaps said about tagalong, not
 from __future__ import annotations
 
 from daemon import acts_hold
-from daemon.acts_check import NAME, NEVER_ASKED, QUESTION
+from daemon.acts_check import NAME, NEVER_ASKED, QUERIES, QUESTION
 from daemon.turn import Act, Slots
 from models import grammar
 
@@ -65,7 +65,7 @@ def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:
     none."""
     parsed = grammar.parse(words)
     if parsed is not None:
-        return Act(parsed[0], Slots(**parsed[1]), 0.0), parsed[0] not in NEVER_ASKED
+        return Act(parsed[0], Slots(**parsed[1]), 0.0), parsed[0] not in NEVER_ASKED | QUERIES
     near = acts_hold.near(words)
     if len(near) == 1:
         intent, slots, _ = near[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon import acts_cues, acts_routine, acts_sets, acts_time, phrases
+from daemon import acts_cues, acts_interpret, acts_routine, acts_scenes, acts_sets, acts_time, phrases
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,
@@ -118,9 +118,10 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return acts_cues.stop_cues(desk, slots)
     if book.stopwatch is not None and book.stopwatch.stopped_s is None:
         return acts_time.stop_stopwatch(desk, slots)
-    if book.watch is not None:
-        desk.ledger.change(watch=None)
-        return desk.replies("I watch no more")
+    if book.watch is not None or book.scenes:
+        return acts_scenes.stop_watching(desk, slots)
+    if book.interpreting is not None:
+        return acts_interpret.stop_interpret(desk, slots)
     return _stop_ringing(desk) or drop_requests(desk) or _stop_routine(desk, slots)
 
 

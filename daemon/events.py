@@ -96,6 +96,14 @@ KINDS: Mapping[str, Kind] = {
         "change": "remembered, watching, left (it looks different) or seen (it is back)",
         "similarity": "of what is seen now, -1 to 1",
     }),
+    "scene": Kind("Something in view is watched for, or happened; `text` is what was said of it.", {
+        "id": "number of the watch", "what": "light, enter, mark, needle, motion, start or stop",
+        "change": "watching, start, stop, pass, enter or the colour that a light turned",
+    }),
+    "interpreted": Kind("A phrase of the wearer's is said in another language; `text` is it.", {
+        "from": "the phrase it was taken for", "language": "spanish or german",
+        "likeness": "of the words heard to the phrase, percent",
+    }),
     "report": Kind("The report of a routine was written.", {
         "routine": "name of the routine",
         "path": "the Markdown file; the picture lies beside it",

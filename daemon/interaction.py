@@ -87,6 +87,7 @@ class InteractionModel:
             counted,
             active,
             rate_hz,
+            self._rivals.nearly(turn.index),
         )
 
     def _heard(self, turn: int, outputs: StepOutputs) -> list[str]:

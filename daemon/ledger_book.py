@@ -11,7 +11,7 @@ import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from daemon.ledger_routine import RoutineRun, View, ViewWatch
+from daemon.ledger_routine import Interpreting, RoutineRun, SceneWatch, View, ViewWatch
 
 FINISHED_KEPT = 20
 READINGS_KEPT = 200
@@ -81,6 +81,10 @@ class Cue:
     """What is said at it; None only counts."""
     asked_at_s: float
     times: int = 0
+    heard_at_s: float | None = None
+    """When last."""
+    guessed: bool = False
+    """It was only nearly heard then."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,9 @@ class Book:
     views: tuple[View, ...] = ()
     """Remembered views, oldest first."""
     watch: ViewWatch | None = None
+    scenes: tuple[SceneWatch, ...] = ()
+    """What in view is watched for."""
+    interpreting: Interpreting | None = None
     next_id: int = 1
     quiet: bool = False
     volume: int = 80

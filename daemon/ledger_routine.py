@@ -7,6 +7,8 @@ from dataclasses import dataclass
 DONE_KEPT = 100
 """Steps left behind that are kept for the report; the newest."""
 VIEWS_KEPT = 12
+SCENES_KEPT = 4
+"""Things watched for at once; each costs time with every picture."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,28 @@ class View:
     name: str
     descriptor: str
     """As `kernels.views_ref.packed` writes it."""
+
+
+@dataclass(frozen=True)
+class SceneWatch:
+    """Something in view that the wearer wants to be told of when it happens."""
+
+    id: int
+    what: str
+    """light, enter, mark, needle, motion, start or stop."""
+    colour: str | None = None
+    """That a light turns."""
+    begun: bool = False
+    """Of motion: `start` was said, `stop` is awaited."""
+
+
+@dataclass(frozen=True)
+class Interpreting:
+    """What the wearer says is said again in another language."""
+
+    language: str
+    """spanish or german."""
+    since_at_s: float
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,13 @@ class Played:
 class Mouth:
     """Owns the utterances of a session; the playback owns their samples."""
 
-    def __init__(self, playback: Playback, voices: Callable[[float], Voice],
+    def __init__(self, playback: Playback, voices: Callable[[float, str], Voice],
                  rate: float = 1.0) -> None:
-        """`voices` gives the voice for a speed; called by whoever makes the sound."""
+        """`voices` gives the voice for a speed and a language, empty for the configured one; called by whoever makes the sound."""
         self.playback = playback
         self._voices = voices
         self._base_rate = rate
         self._steps = 0
-        self._voice: tuple[float, Voice] | None = None
         self._next = 0
         self._waiting: dict[int, Say] = {}
         self._withdrawn: set[str] = set()
@@ -118,6 +117,12 @@ class Mouth:
         """Number of the sentence being said, None in silence; earcons have none."""
         return next(iter(self._waiting), None)
 
+    @property
+    def over(self) -> bool:
+        """Whether the sentence being said is meant to be heard over the wearer."""
+        number = self.sentence
+        return number is not None and self._waiting[number].over
+
     def waits_with(self, id: str) -> bool:
         """Whether a sentence of this request or answer has not ended."""
         return any(say.cause.endswith(id) for say in self._waiting.values())
@@ -166,18 +171,16 @@ class Mouth:
         """Sound of a sentence, made when the first piece is asked for."""
         if say.after in self._withdrawn:
             return
-        voice = self._current_voice()
+        voice = self._current_voice(say.language)
         number = parse_number(say.text.split()) if say.kind == "count" else None
         if number is not None:
             yield voice.number(number)
         else:
             yield from voice.stream(say.text)
 
-    def _current_voice(self) -> Voice:
+    def _current_voice(self, language: str = "") -> Voice:
         rate = min(max(self._base_rate * RATE_STEP**self._steps, RATES[0]), RATES[1])
-        if self._voice is None or self._voice[0] != rate:
-            self._voice = (rate, self._voices(rate))
-        return self._voice[1]
+        return self._voices(rate, language)
 
     def _number(self) -> int:
         self._next += 1

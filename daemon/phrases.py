@@ -178,7 +178,10 @@ _QUESTIONS = {
     "previous_step": "one step back", "skip_step": "skip this step",
     "where_was_i": "where you were", "stop_routine": "stop the routine",
     "list_routines": "the routines", "remember_view": "remember this view",
-    "when_view": "tell you when it is back",
+    "when_view": "tell you when it is back", "watch_enter": "tell you who comes in",
+    "watch_needle": "watch the needle", "watch_motion": "say start and stop",
+    "watch_start": "tell you when it moves", "watch_stop": "tell you when it stops",
+    "stop_watching": "watch no more", "stop_interpret": "stop interpreting",
 }
 
 
@@ -197,6 +200,10 @@ def _valued(name: str, s: Slots) -> str:
         return reading(s.item, s.colour, s.number)
     if name == "calculate" and s.item and s.number is not None and s.number2 is not None:
         return f"{number(s.number)} {s.item} {number(s.number2)}"
+    if name == "watch_light" and s.colour:
+        return f"tell you when it is {s.colour}"
+    if name == "interpret" and s.item:
+        return f"interpret into {s.item}"
     if name == "start_routine" and s.item:
         return f"start {s.item}"
     if name == "count_reps":

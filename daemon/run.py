@@ -75,7 +75,7 @@ class Runner:
         self.config = config
         self._engine = engine
         self._model = model
-        self._voices: dict[float, Voice] = {}
+        self._voices: dict[tuple[float, str], Voice] = {}
         self._tell_engine: Callable[[str], None] = lambda text: None
 
     def model(self, engine: str, built: Path, tell: Callable[[str], None]) -> Model:
@@ -95,14 +95,17 @@ class Runner:
         """The network, if a run has loaded it."""
         return self._model
 
-    def voice(self, rate: float, cache_dir: Path) -> Voice:
-        """The configured voice at a speed; the first run's folder keeps its number clips.
+    def voice(self, rate: float, cache_dir: Path, language: str = "") -> Voice:
+        """The configured voice at a speed, or espeak-ng's of a `language` (`es`); the first run's
+        folder keeps its number clips.
 
         Raises BadInput.
         """
-        if rate not in self._voices:
-            self._voices[rate] = open_voice(self.config.voice.name, rate, cache_dir)
-        return self._voices[rate]
+        key = (rate, language)
+        if key not in self._voices:
+            name = f"espeak:{language}" if language else self.config.voice.name
+            self._voices[key] = open_voice(name, rate, cache_dir)
+        return self._voices[key]
 
     def wiring(self, options: RunOptions, stack: contextlib.ExitStack, health: Health,
                notifier: Notifier, listeners: Sequence[Listener]) -> Wiring:

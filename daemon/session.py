@@ -26,8 +26,8 @@ from daemon.watch import Watch
 
 RECENT_S = 9.0
 """Words heard in this time are what an act is checked against."""
-TALKING_S = 1.0
-"""The wearer counts as speaking for so long after a word."""
+BEGUN_S = TALKING_S = 1.0
+"""The wearer counts as speaking for so long after somebody was heard to begin, and after a word."""
 MAX_WAITING_TURNS = 5
 """Micro-turns that are worked off back to back; older ones are given up."""
 DRAIN_S = 1.2
@@ -63,6 +63,7 @@ class Session:
         self._voice = VoiceState.SILENT
         self._spoke_s: float | None = None
         self._talk = Talk(parts.mouth, self.emit, lambda: parts.acts.holding)
+        self._began_s = -BEGUN_S
         self._words: deque[tuple[float, str]] = deque(maxlen=64)
         self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
@@ -141,7 +142,7 @@ class Session:
         if reply.act is not None:
             act = reply.act
             self._do(lambda: acts.apply(act, self._recent(), now_s))
-        self._do(lambda: acts.heard(reply.heard, now_s))
+        self._do(lambda: acts.heard(reply.heard, now_s, reply.nearly))
         if reply.counted:
             self._do(lambda: acts.counted(reply.counted, now_s))
         for news in self.parts.errands.poll(now_s):
@@ -259,7 +260,9 @@ class Session:
 
     def _wearer_speaking(self, reply: Reply) -> bool:
         talked = bool(self._words) and self.now_s - self._words[-1][0] <= TALKING_S
-        return talked or reply.floor is Floor.DUCK
+        if reply.floor in (Floor.DUCK, Floor.YIELD):
+            self._began_s = self.now_s
+        return talked or self.now_s - self._began_s <= BEGUN_S
 
     # -- the floor ----------------------------------------------------------------------------
 

@@ -32,10 +32,13 @@ class Sight:
         self._descriptor: np.ndarray | None = None
         self.new = False
         """A frame came in this micro-turn."""
+        self.new_frames: tuple[VideoFrame, ...] = ()
+        """All that came in this micro-turn, none while muted."""
 
     def see(self, frames: Sequence[VideoFrame], muted: bool) -> None:
         """Once a micro-turn: its frames, and whether the camera is muted."""
         self.new = bool(frames) and not muted
+        self.new_frames = () if muted else tuple(frames)
         if muted:
             self._frame = self._descriptor = None
         elif frames:

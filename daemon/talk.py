@@ -38,7 +38,7 @@ class Talk:
     def follow(self, floor: Floor, words: Iterable[tuple[float, str]], now_s: float) -> None:
         """Once a micro-turn; words: (when, word) of the last seconds, session clock."""
         playback, mouth = self._mouth.playback, self._mouth
-        if not playback.speaking:
+        if not playback.speaking or mouth.over:
             return
         if playback.held:
             self._wait_for_them([(t_s, word) for t_s, word in words if t_s > self._held_s], now_s)

@@ -127,8 +127,9 @@ class FliteVoice:
 
 _ESPEAK_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int,
                                     ctypes.c_void_p)
-_SYNCHRONOUS, _DONT_EXIT, _UTF8, _RATE = 2, 0x8000, 1, 1
-"""AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, espeakCHARS_UTF8, espeakRATE."""
+_SYNCHRONOUS, _DONT_EXIT, _PHONEMES, _UTF8, _RATE = 2, 0x8000, 1, 1, 1
+"""AUDIO_OUTPUT_SYNCHRONOUS, espeakINITIALIZE_DONT_EXIT, _PHONEME_EVENTS (the library has one state
+in a process, and the scenarios' voices need them), espeakCHARS_UTF8, espeakRATE."""
 
 
 class EspeakVoice:
@@ -188,7 +189,7 @@ class EspeakVoice:
         library.espeak_Synth.argtypes = [
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
             ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]
-        rate = library.espeak_Initialize(_SYNCHRONOUS, 200, data, _DONT_EXIT)
+        rate = library.espeak_Initialize(_SYNCHRONOUS, 200, data, _DONT_EXIT | _PHONEMES)
         if rate <= 0:
             raise BadInput("espeak-ng does not start (its voice data is missing); "
                            "install it with: sudo apt install espeak-ng-data")

@@ -163,7 +163,8 @@ class Wiring:
                 ledger = Ledger.restore(snapshot, addressing=addressing)
                 book = ledger.book
                 self.resumed = any((book.running, book.timers, book.intervals, book.stopwatch,
-                                    book.delegations, book.routine, book.watch, book.cues))
+                                    book.delegations, book.routine, book.watch, book.scenes,
+                                    book.interpreting, book.cues))
                 return store, ledger
         except LedgerError as error:
             self._problems.append(("ledger", str(error)))
@@ -190,7 +191,8 @@ class Wiring:
         folder = self._options.state_dir / "voice"
         rate = self._config.voice.rate
         self._runner.voice(rate, folder)  # a voice that cannot be had is refused before the start
-        return Mouth(self._playback, lambda speed: self._runner.voice(speed, folder), rate)
+        return Mouth(self._playback, lambda speed, language: self._runner.voice(
+            speed, folder, language), rate)
 
     def _mute_control(self) -> MuteControl:
         store = None

@@ -34,6 +34,7 @@ THINGS = (
 )
 ROUTINES = ("leg day", "push day", "core circuit", "boiler check", "brake check", "pancakes")
 """Routines that are shipped; others are known by the words that were heard."""
+LANGUAGES = ("spanish", "german")
 CUES = ("um", "uh", "like", "so", "well", "actually", "basically", "really", "just", "very", "maybe",
         "sorry", "okay", "right")
 """Words that people want to be stopped at; any other heard word will do as well."""
@@ -47,7 +48,7 @@ PRESSURES = ("bar", "psi")
 TEMPERATURES = ("celsius", "fahrenheit")
 MEASURES = (WEIGHTS, LENGTHS, TORQUES, PRESSURES, TEMPERATURES)
 UNITS = TIME_UNITS + tuple(itertools.chain.from_iterable(MEASURES))
-ITEMS = EXERCISES + OBJECTS + THINGS + OPERATORS + ROUTINES
+ITEMS = EXERCISES + OBJECTS + THINGS + OPERATORS + ROUTINES + LANGUAGES
 
 @dataclass(frozen=True)
 class Intent:
@@ -150,6 +151,17 @@ INTENTS: dict[str, Intent] = {i.name: i for i in (
     _intent("remember_view", "remember (this|the) view"),
     _intent("when_view", "tell me when it looks like that again",
             "tell me when you see (it|that) again"),
+    _intent("watch_light", "tell me when (the light|it) (turns|goes|is) {colour}"),
+    _intent("watch_enter", "tell me when (someone|somebody) (comes in|enters)"),
+    _intent("watch_needle", "tell me when the needle (passes the mark|moves)", "watch the needle"),
+    _intent("watch_motion", "say start when it (moves|starts) and stop when it stops",
+            "tell me when it (moves|starts) and when it stops"),
+    _intent("watch_start", "tell me when it (moves|starts|starts moving)"),
+    _intent("watch_stop", "tell me when it stops [moving]"),
+    _intent("stop_watching", "stop watching", "you can stop watching", contexts="running"),
+    _intent("interpret", "(interpret|translate) [me|this] into {language}",
+            "start interpreting into {language}"),
+    _intent("stop_interpret", "stop (interpreting|translating)", contexts="running"),
     _intent("cue", "(whenever|when|every time) i say {word} say {word2}"),
     _intent("count_word", "count how often i say {word}", "count the word {word}"),
     _intent("how_often", "how often (did i say|was) (it|that)"),
@@ -213,11 +225,11 @@ def extendable(seq: tuple[str, ...]) -> bool:
 _VALUES = {
     "exercise": EXERCISES, "object": OBJECTS, "thing": THINGS, "operator": OPERATORS,
     "colour": COLOURS, "weight": WEIGHTS, "routine": ROUTINES, "word": CUES,
-    "word2": CUE_REPLIES,
+    "word2": CUE_REPLIES, "language": LANGUAGES,
 }
 _SLOT_FIELD = {
     "exercise": "item", "object": "item", "thing": "item", "operator": "item", "routine": "item",
-    "colour": "colour", "weight": "unit", "measure": "unit", "measure2": "unit2", "number": "number",
+    "language": "item", "colour": "colour", "weight": "unit", "measure": "unit", "measure2": "unit2", "number": "number",
     "number2": "number2",
 }
 

@@ -187,7 +187,8 @@ _FIELD_OF = {
     "number": ("number",), "number2": ("number2",),
     "duration": ("number", "unit", "number2", "unit2"), "measure": ("unit",),
     "measure2": ("unit2",), "weight": ("unit",), "exercise": ("item",), "object": ("item",),
-    "thing": ("item",), "operator": ("item",), "routine": ("item",), "colour": ("colour",),
+    "thing": ("item",), "operator": ("item",), "routine": ("item",), "language": ("item",),
+    "colour": ("colour",),
 }
 
 # --- state: one bag of embeddings a micro-turn; field -> number of values

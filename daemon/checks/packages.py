@@ -30,6 +30,7 @@ USED = (
     Package("numpy", "numpy", "nothing runs"),
     Package("onnxruntime", "onnxruntime", "the network does not run"),
     Package("pydantic", "pydantic", "no configuration is read"),
+    Package("rapidfuzz", "rapidfuzz", "no run starts"),
     Package("threadpoolctl", "threadpoolctl", "no run starts"),
     Package("av", "av", "no sound or video file and no stream is read"),
     Package("soxr", "soxr", "no sound of another rate than 16 kHz is read or played"),

@@ -151,6 +151,7 @@ class Espeak:
             self._lib.espeak_SetParameter(parameter, value, 0)
         raw = text.encode()
         # position type 1 = characters, flag 1 = UTF-8
+        self._lib.espeak_SetSynthCallback(self._callback)  # the daemon's voice may have set its own
         self._lib.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, 1, None, None)
         pcm = np.concatenate(self._chunks) if self._chunks else np.zeros(1600, np.int16)
         return self._assemble(pcm, words, text, f"espeak:{variant}")

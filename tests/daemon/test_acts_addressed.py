@@ -186,3 +186,15 @@ def test_the_whole_session_keeps_to_its_mode() -> None:
     assert said_of(FOLLOW_UP) == ["status", "clock", "count_reps", "stop"]
     assert said_of(OPEN) == ["date", "status", "clock", "clock", "count_reps", "clock",
                              "set_timer", "stop"]
+
+
+@pytest.mark.parametrize("heard, came", [
+    ("some sixteen pumps of the valve", []),
+    ("tagalong some sixteen pumps of the valve", ["valve, sixteen?"]),
+])
+def test_without_the_name_nothing_is_asked_back_of_words_that_form_no_command(heard, came) -> None:
+    stage = Stage(addressing=Addressing.FOLLOW_UP)
+    stage.act("hello", ("tagalong", "hello"))
+    stage.now_s += 2.0
+    effects = stage.act("reading", tuple(heard.split()), 0.4, item="valve", number=16)
+    assert texts(effects + [e for _, e in stage.turns(6)]) == came

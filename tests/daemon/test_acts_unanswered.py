@@ -59,7 +59,11 @@ def test_what_is_never_read_back_is_done() -> None:
 def test_the_rest_of_a_command_may_come_after_a_pause() -> None:
     stage = Stage()
     assert left(stage, "tagalong how much") == []
-    assert texts(left(stage, "battery is left", 12.4)) == ["the battery?"]
+    assert texts(left(stage, "battery is left", 12.4)) == ["eighty three percent"]
+
+
+def test_a_question_that_changes_nothing_is_answered_without_being_read_back() -> None:
+    assert texts(left(Stage(), "tagalong how is the battery")) == ["eighty three percent"]
 
 
 @pytest.mark.parametrize("text", [

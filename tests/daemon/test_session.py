@@ -108,7 +108,7 @@ class World:
         self.writer = Writer(EventLog(None, [self.events.append]), lossless=True)
         parts = Parts(
             model=self.script, ears=Ears(self.microphone), camera=camera or NoCamera(),
-            speaker=speaker, mouth=Mouth(playback, lambda rate: VOICE),
+            speaker=speaker, mouth=Mouth(playback, lambda rate, language: VOICE),
             ledger=self.ledger, governor=governor,
             acts=Acts(self.ledger, governor, battery=lambda: None),
             errands=Errands(link or NullLink(), clock.answer_s),
@@ -476,7 +476,7 @@ def test_a_live_session_that_ended_well_ends_its_set_and_keeps_its_timers(
 def test_step_thread_never_synthesises():
     makers: list[str] = []
 
-    def voices(rate: float):
+    def voices(rate: float, language: str):
         makers.append(threading.current_thread().name)
         return VOICE
 

@@ -3,16 +3,12 @@ them in another language while the wearer goes on."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from daemon.phrasebook import Phrase, phrasebook
 from models.splits import held_out
-from models.toml_file import tomllib
 from tools.benchmark import score
 from tools.benchmark.items import LEAD_S, Item, in_a_room
 from tools.benchmark.program import Result
@@ -20,34 +16,10 @@ from tools.benchmark.source import SEEN, Source
 from tools.benchmark.speech import Talk
 from tools.benchmark.suite import Suite, always
 
-BOOK = Path(__file__).with_name("phrasebook.toml")
-LANGUAGES = {"spanish": 1, "german": 2}
-"""Language -> its place in a row of the phrasebook."""
+LANGUAGES = ("spanish", "german")
 AN_ITEM = 5
 AFTER_S = 6.0
 REPLY_S = 3.0
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """One phrase with its slots filled in."""
-
-    english: str
-    spanish: str
-    german: str
-
-
-@lru_cache(maxsize=1)
-def phrasebook() -> tuple[Phrase, ...]:
-    """All phrases, every slot with every value."""
-    book = tomllib.loads(BOOK.read_text(encoding="utf-8"))
-    found = []
-    for row in book["phrases"]:
-        slot = re.search(r"\{(\w+)\}", row[0])
-        values = book["slots"][slot[1]] if slot else [["", "", ""]]
-        found += [Phrase(*(re.sub(r"\{\w+\}", v, text) for text, v in zip(row, value)))
-                  for value in values]
-    return tuple(found)
 
 
 def phrases(source: Source) -> list[Phrase]:
@@ -60,7 +32,7 @@ def make(source: Source, number: int) -> Item:
     """A request, then five phrases."""
     seed = source.item_seed(number)
     rng = np.random.default_rng([19, seed])
-    talk, language = Talk(source, rng), tuple(LANGUAGES)[number % len(LANGUAGES)]
+    talk, language = Talk(source, rng), LANGUAGES[number % len(LANGUAGES)]
     asked_s = talk.end_s(f"tagalong interpret into {language}", LEAD_S)
     pool, at_s, said = phrases(source), asked_s + REPLY_S, []
     for i in rng.choice(len(pool), AN_ITEM, replace=False):

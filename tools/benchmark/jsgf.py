@@ -45,7 +45,8 @@ def _value_rules() -> list[str]:
     lists = {
         "exercise": grammar.EXERCISES, "object": grammar.OBJECTS, "thing": grammar.THINGS,
         "operator": grammar.OPERATORS, "colour": grammar.COLOURS, "weight": grammar.WEIGHTS,
-        "routine": grammar.ROUTINES, "measure": measures, "measure2": measures,
+        "routine": grammar.ROUTINES, "language": grammar.LANGUAGES,
+        "measure": measures, "measure2": measures,
         "word": grammar.CUES, "word2": grammar.CUE_REPLIES,
     }
     return [f"<{name}> = {_choice(values)};" for name, values in lists.items()]
