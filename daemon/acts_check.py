@@ -80,7 +80,8 @@ _KINDS: dict[str, tuple[tuple[str, tuple[str, ...] | None], ...]] = {
     "weight": (("unit", grammar.WEIGHTS),), "exercise": (("item", grammar.EXERCISES),),
     "object": (("item", grammar.OBJECTS),), "thing": (("item", grammar.THINGS),),
     "operator": (("item", grammar.OPERATORS),), "colour": (("colour", grammar.COLOURS),),
-    "routine": (("item", grammar.ROUTINES),), "language": (("item", grammar.LANGUAGES),), "word": (("word", None),),
+    "routine": (("item", grammar.ROUTINES),), "language": (("item", grammar.LANGUAGES),),
+    "word": (("word", None),),
     "word2": (("word2", None),),
 }
 """Slot of a template -> fields of `Slots` and the values that they may have (None: any)."""
@@ -132,8 +133,8 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
     if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
         return True
     since_s = None if ledger.exchange_at_s is None else now_s - ledger.exchange_at_s
-    if (ledger.book.interpreting is None and ledger.addressing is Addressing.FOLLOW_UP and since_s is not None
-            and since_s <= ledger.follow_up_s + COMMAND_S):
+    if (ledger.book.interpreting is None and ledger.addressing is Addressing.FOLLOW_UP
+            and since_s is not None and since_s <= ledger.follow_up_s + COMMAND_S):
         return True
     spec = grammar.INTENTS.get(act.name)
     return spec is not None and bool(spec.contexts & _contexts(ledger, now_s))

@@ -23,8 +23,8 @@ class Say:
     cause: str = ""
     """What made it speak, as in the `say` event: `act:set_timer`, `count:squats`, `timer:t3`,
     `cue:um`, `answer:<id>`, `delegation:<id>`, `routine:leg day`, `view:<name>`,
-    `scene:<what>`,
-    `interpret:<language>`, `notice:<name>`."""
+    `scene:<what>`, `interpret:<language>`,
+    `notice:<name>`."""
     unasked: bool = False
     """No command of the wearer led to it directly; already passed the governor."""
     latest_wins: str | None = None

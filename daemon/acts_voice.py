@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from daemon import acts_cues, acts_interpret, acts_routine, acts_scenes, acts_sets, acts_time, phrases
+from daemon import (
+    acts_cues,
+    acts_interpret,
+    acts_routine,
+    acts_scenes,
+    acts_sets,
+    acts_time,
+    phrases,
+)
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,

@@ -30,7 +30,7 @@ CHANGED = (50, 25, 16)
 """One, two or three places may differ from what was heard; so many of the cheapest changes are
 combined then."""
 NEARLY = 2.0
-"""What costs no more was nearly heard: chosen on tuning voices for words that are cues."""
+"""What costs no more was nearly heard. A first guess: not yet tuned."""
 TRIED = 200
 """Combinations that are tried, the cheapest first: parsing one takes 0.1 ms on a desktop core."""
 TWICE_COST = 1.0

@@ -34,6 +34,8 @@ class Interpreter:
         self._ledger = ledger
         self._words: tuple[str, ...] = ()
         self._last_s = 0.0
+        self._best: tuple[Phrase | None, float] = (None, 0.0)
+        """The closest phrase to these words, and how much they are alike, percent."""
         self._english = [p.english for p in phrasebook()]
 
     def hear(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
@@ -44,10 +46,11 @@ class Interpreter:
             return []
         if words:
             self._words, self._last_s = (self._words + words)[-WORDS:], now_s
+            self._best = self._closest()
         if not self._words:
             return []
         paused = now_s - self._last_s >= PAUSE_S - 1e-6
-        phrase, likeness = self._closest()
+        phrase, likeness = self._best
         if phrase is not None and likeness >= (LIKE if paused else WHOLE):
             self._words = ()
             return _spoken(phrase, mode.language, likeness)

@@ -48,7 +48,8 @@ class Mouth:
 
     def __init__(self, playback: Playback, voices: Callable[[float, str], Voice],
                  rate: float = 1.0) -> None:
-        """`voices` gives the voice for a speed and a language, empty for the configured one; called by whoever makes the sound."""
+        """`voices` gives the voice for a speed and a language, empty for the configured one; called
+        by whoever makes the sound."""
         self.playback = playback
         self._voices = voices
         self._base_rate = rate

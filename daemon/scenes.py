@@ -71,6 +71,6 @@ def _told(watch: SceneWatch, event: str) -> str:
         return ENTERED
     if event == "pass":
         return PASSED
-    if event == "stop" and watch.what == "motion" and not watch.begun:
+    if watch.what == "motion" and (event == "stop") is not watch.begun:
         return ""
     return (MOVED if event == "start" else STOPPED).get(watch.what, "")

@@ -229,7 +229,8 @@ _VALUES = {
 }
 _SLOT_FIELD = {
     "exercise": "item", "object": "item", "thing": "item", "operator": "item", "routine": "item",
-    "language": "item", "colour": "colour", "weight": "unit", "measure": "unit", "measure2": "unit2", "number": "number",
+    "language": "item", "colour": "colour", "weight": "unit", "measure": "unit", "measure2": "unit2",
+    "number": "number",
     "number2": "number2",
 }
 

@@ -134,8 +134,8 @@ def test_a_worker_ends_with_its_parent(broker, tmp_path) -> None:
 def test_the_worker_names_what_it_cannot_use(tmp_path) -> None:
     command = [sys.executable, "-m", "daemon.background.worker", "--broker", "mqtt://localhost"]
     done = subprocess.run(
-        [*command, "--manuals", str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True
-    )
+        [*command, "--manuals", str(tmp_path), "--workout-log", str(tmp_path / "log.db")],
+        cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 2 and "no section" in done.stderr
 
 
