@@ -186,12 +186,11 @@ class Acts:
         """Whether an act waits for the rest of its command."""
         return self._hearing.holding
 
-    def heard(self, words: tuple[str, ...], now_s: float,
-              nearly: tuple[str, ...] = ()) -> list[Effect]:
+    def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
-        cued = self._out(acts_cues.heard(self._ledger, words, nearly, now_s), (), now_s)
+        cued = self._out(acts_cues.heard(self._ledger, words, now_s), (), now_s) if words else []
         cued += self._out(self._interpreter.hear(words, now_s), (), now_s)
         return cued + self._completed(words, now_s) + self._left_over(words, now_s)
 

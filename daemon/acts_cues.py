@@ -19,8 +19,6 @@ from daemon.turn import Slots
 COMMAND_S = 0.4
 """Words heard so soon after the request are still its own: `count how often i say like` is not one
 more `like`."""
-AGAIN_S = 0.5
-"""A word that was nearly heard and one that is heard so soon after it are the same."""
 
 
 def _listen_for(desk: Desk, word: str, reply: str | None, told: str) -> list[Effect]:
@@ -64,26 +62,16 @@ def stop_cues(desk: Desk, slots: Slots) -> list[Effect]:
     return desk.replies(f"stopped, {told}")
 
 
-def heard(ledger: Ledger, words: tuple[str, ...], nearly: tuple[str, ...],
-          now_s: float) -> list[Effect]:
-    """What the words of a micro-turn call for. One that was only nearly heard counts as well: to
-    look for a few words is easier than to tell all words apart."""
-    out: list[Effect] = []
-    cues = list(ledger.book.cues)
-    for i, cue in enumerate(cues):
-        again = cue.heard_at_s is not None and now_s - cue.heard_at_s < AGAIN_S
-        guessed = cue.word not in words
-        times = int(cue.word in nearly and not again) if guessed else (
-            words.count(cue.word) - int(again and cue.guessed))
-        if times <= 0 or now_s - cue.asked_at_s <= COMMAND_S:
-            continue
-        cues[i] = replace(cue, times=cue.times + times, heard_at_s=now_s, guessed=guessed)
-        if cue.reply is not None:
-            out.append(Say(cue.reply, "reminder", f"cue:{cue.word}",
-                           latest_wins=f"cue:{cue.id}", interrupt=True, over=True))
-    if tuple(cues) != ledger.book.cues:
-        ledger.change(cues=tuple(cues))
-    return out
+def heard(ledger: Ledger, words: tuple[str, ...], now_s: float) -> list[Effect]:
+    """What the words of a micro-turn call for."""
+    found = [(c, words.count(c.word) if now_s - c.asked_at_s > COMMAND_S else 0)
+             for c in ledger.book.cues]
+    if not any(n for _, n in found):
+        return []
+    ledger.change(cues=tuple(replace(c, times=c.times + n) for c, n in found))
+    return [Say(c.reply, "reminder", f"cue:{c.word}", latest_wins=f"cue:{c.id}", interrupt=True,
+                over=True)
+            for c, n in found if n and c.reply is not None]
 
 
 HANDLERS: dict[str, Handler] = {

@@ -29,8 +29,6 @@ DEAREST = 3.5
 CHANGED = (50, 25, 16)
 """One, two or three places may differ from what was heard; so many of the cheapest changes are
 combined then."""
-NEARLY = 2.0
-"""What costs no more was nearly heard. A first guess: not yet tuned."""
 TRIED = 200
 """Combinations that are tried, the cheapest first: parsing one takes 0.1 ms on a desktop core."""
 TWICE_COST = 1.0
@@ -101,12 +99,6 @@ class ConfusionNetwork:
             if not best:
                 break  # without a first word there is no second
         self._places.extend(Place(turn, word, (("", SPELLED_COST),)) for word in left)
-
-    def nearly(self, turn: int) -> tuple[str, ...]:
-        """Words that were nearly heard in this micro-turn, the newest one pushed."""
-        found = [w for p in reversed(self._places) if p.turn == turn
-                 for w, cost in p.rivals if w and cost <= NEARLY]
-        return tuple(dict.fromkeys(found))
 
     def judge(self, logits: Mapping[str, np.ndarray]) -> tuple[Hypothesis | None, float]:
         """What the words since the name are: where they form a command, its margin, the cost of the

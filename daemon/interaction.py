@@ -87,7 +87,6 @@ class InteractionModel:
             counted,
             active,
             rate_hz,
-            self._rivals.nearly(turn.index),
         )
 
     def _heard(self, turn: int, outputs: StepOutputs) -> list[str]:

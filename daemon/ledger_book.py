@@ -81,10 +81,6 @@ class Cue:
     """What is said at it; None only counts."""
     asked_at_s: float
     times: int = 0
-    heard_at_s: float | None = None
-    """When last."""
-    guessed: bool = False
-    """It was only nearly heard then."""
 
 
 @dataclass(frozen=True)

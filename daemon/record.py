@@ -249,14 +249,14 @@ def _state_from_json(line: dict[str, Any]) -> State:
 def _reply_to_json(reply: Reply) -> dict[str, Any]:
     return {"heard": list(reply.heard), "act": asdict(reply.act) if reply.act else None,
             "floor": reply.floor.name, "counted": reply.counted, "active": float(reply.active),
-            "rate_hz": float(reply.rate_hz), "nearly": list(reply.nearly)}
+            "rate_hz": float(reply.rate_hz)}
 
 
 def _reply_from_json(index: int, line: dict[str, Any]) -> Reply:
     act = line["act"] and Act(line["act"]["name"], Slots(**line["act"]["slots"]),
                               line["act"]["confidence"])
     return Reply(index, tuple(line["heard"]), act, Floor[line["floor"]], line["counted"],
-                 line["active"], line["rate_hz"], tuple(line["nearly"]))
+                 line["active"], line["rate_hz"])
 
 
 class Model(Protocol):

@@ -142,7 +142,7 @@ class Session:
         if reply.act is not None:
             act = reply.act
             self._do(lambda: acts.apply(act, self._recent(), now_s))
-        self._do(lambda: acts.heard(reply.heard, now_s, reply.nearly))
+        self._do(lambda: acts.heard(reply.heard, now_s))
         if reply.counted:
             self._do(lambda: acts.counted(reply.counted, now_s))
         for news in self.parts.errands.poll(now_s):

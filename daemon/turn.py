@@ -181,5 +181,3 @@ class Reply:
     """Probability that something repeats in view, 0 to 1."""
     rate_hz: float = 0.0
     """Repetitions per second as the network sees them."""
-    nearly: tuple[str, ...] = ()
-    """Words that came close to being recognised."""

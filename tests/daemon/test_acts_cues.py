@@ -72,13 +72,3 @@ def test_cues_outlive_a_crash() -> None:
     stage.acts.heard(("um",), 13.0)
     back = Ledger.restore(stage.ledger.snapshot(), stage.wall, now_s=2.0)
     assert [(c.word, c.reply, c.times) for c in back.book.cues] == [("um", "filler", 1)]
-
-
-def test_a_word_that_was_nearly_heard_is_a_cue_and_its_second_thought_is_not() -> None:
-    stage = begun()
-    said = stage.acts.heard((), 13.0, ("um", "and"))
-    assert texts(said) == ["filler"]
-    assert texts(stage.acts.heard(("um",), 13.2)) == []
-    assert texts(stage.acts.heard((), 13.4, ("um",))) == []
-    assert texts(stage.acts.heard((), 14.2, ("um",))) == ["filler"]
-    assert stage.ledger.book.cues[0].times == 2
