@@ -41,6 +41,8 @@ CUES = ("um", "uh", "like", "so", "well", "actually", "basically", "really", "ju
 CUE_REPLIES = ("filler", "careful", "slower", "pause", "shorter", "again", "breathe", "smile")
 OPERATORS = ("plus", "minus", "times", "divided by")
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "brown", "grey", "purple")
+SOUNDS_LIKE = {"read": "red", "blew": "blue"}
+"""What a colour may have been heard as: in its place it can be nothing else."""
 WEIGHTS = ("kilos", "pounds", "grams", "ounces")
 LENGTHS = ("metres", "feet", "inches", "centimetres", "miles", "kilometres")
 TORQUES = ("newton metres", "foot pounds")
@@ -307,6 +309,8 @@ def _slot_pattern(kind: str) -> str:
         return f"(?P<{kind}>[a-z]+ )"
     if kind in ("measure", "measure2"):
         return f"(?P<{kind}>{_alternatives(itertools.chain.from_iterable(MEASURES))})"
+    if kind == "colour":
+        return f"(?P<colour>{_alternatives((*COLOURS, *SOUNDS_LIKE))})"
     return f"(?P<{kind}>{_alternatives(_VALUES[kind])})"
 
 
@@ -333,6 +337,8 @@ def _parse_groups(groups: dict) -> dict | None:
             if duration is None:
                 return None
             slots.update(duration)
+        elif kind == "colour":
+            slots[kind] = SOUNDS_LIKE.get(words[0], words[0])
         else:
             slots[_SLOT_FIELD.get(kind, kind)] = " ".join(words)
     return slots

@@ -98,3 +98,9 @@ def test_durations_of_two_parts():
             ("timer for two and a half minutes", (2, "minute", 30, "second"))):
         assert tuple(grammar.parse(said.split())[1].values()) == parts, said
     assert grammar.parse("timer for two minutes and thirty minutes".split()) is None
+
+
+def test_a_colour_is_known_by_its_sound() -> None:
+    assert grammar.parse("tell me when the light turns read".split()) == (
+        "watch_light", {"colour": "red"})
+    assert grammar.parse("read them back".split()) == ("read_back", {})
