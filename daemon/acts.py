@@ -16,6 +16,7 @@ from daemon import (
     acts_cues,
     acts_due,
     acts_interpret,
+    acts_order,
     acts_routine,
     acts_scenes,
     acts_sets,
@@ -52,13 +53,13 @@ from daemon.acts_effects import (
     Volume,
 )
 from daemon.acts_hearing import Hearing
+from daemon.acts_listening import Listening
 from daemon.acts_log import LogQueue
 from daemon.acts_outlet import Outlet
 from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, garbled, same
 from daemon.acts_unanswered import Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
-from daemon.interpreter import Interpreter
 from daemon.ledger import Answer, Delegation, Ledger
 from daemon.routines.course import Course
 from daemon.routines.library import Library, shipped
@@ -75,7 +76,7 @@ HANDLERS: dict[str, Handler] = {
     **acts_sets.HANDLERS, **acts_time.HANDLERS, **acts_voice.HANDLERS,
     **acts_technician.HANDLERS, **acts_company.HANDLERS, **acts_cues.HANDLERS,
     **acts_routine.HANDLERS, **acts_views.HANDLERS, **acts_scenes.HANDLERS,
-    **acts_interpret.HANDLERS,
+    **acts_interpret.HANDLERS, **acts_order.HANDLERS,
 }
 """Every act but yes, no and never_mind, which `Acts` answers itself."""
 CAMERA_BACK: dict[str, tuple[Effect, ...]] = {
@@ -105,7 +106,7 @@ class Acts:
         self._battery = battery
         self._sight = Sight()
         self._views, self._scenes = Views(ledger, self._sight), Scenes(ledger, self._sight)
-        self._interpreter = Interpreter(ledger)
+        self._listening = Listening(ledger)
         self._course = Course(ledger, library or shipped(), self._views, key_frames)
         self._read_back: ReadBack | None = None
         self._wanted: Wanted | None = None
@@ -190,9 +191,8 @@ class Acts:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
-        cued = self._out(acts_cues.heard(self._ledger, words, now_s), (), now_s) if words else []
-        cued += self._out(self._interpreter.hear(words, now_s), (), now_s)
-        return cued + self._completed(words, now_s) + self._left_over(words, now_s)
+        found = self._out(self._listening.hear(words, now_s), (), now_s)
+        return found + self._completed(words, now_s) + self._left_over(words, now_s)
 
     def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words after the name from which the network made nothing."""

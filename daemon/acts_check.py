@@ -130,6 +130,8 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
     The network has judged this already; somebody else's sentence must pass both. `heard`: words
     that no earlier act was about; where there are none, only the network can tell.
     """
+    if ledger.book.ordering is not None:
+        return NAME in heard  # the guest is talking
     if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
         return True
     since_s = None if ledger.exchange_at_s is None else now_s - ledger.exchange_at_s

@@ -60,6 +60,8 @@ def status(desk: Desk, slots: Slots) -> list[Effect]:
         parts.append("looking something up")
     if book.interpreting is not None:
         parts.append(f"interpreting into {book.interpreting.language}")
+    if book.ordering is not None:
+        parts.append("taking an order")
     if book.scenes:
         parts.append("watching what you see")
     parts += [f"listening for {c.word}" for c in book.cues]

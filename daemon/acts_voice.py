@@ -130,6 +130,9 @@ def _stop_task(desk: Desk, slots: Slots) -> list[Effect]:
         return acts_scenes.stop_watching(desk, slots)
     if book.interpreting is not None:
         return acts_interpret.stop_interpret(desk, slots)
+    if book.ordering is not None:
+        desk.ledger.change(ordering=None)
+        return desk.replies("no order")
     return _stop_ringing(desk) or drop_requests(desk) or _stop_routine(desk, slots)
 
 

@@ -104,6 +104,9 @@ KINDS: Mapping[str, Kind] = {
         "from": "the phrase it was taken for", "language": "spanish or german",
         "likeness": "of the words heard to the phrase, percent",
     }),
+    "order": Kind("An order was taken; `text` is it.", {
+        "order": "its parts: size, shots, roast, drink, milk, sugar, those that were named",
+    }),
     "report": Kind("The report of a routine was written.", {
         "routine": "name of the routine",
         "path": "the Markdown file; the picture lies beside it",

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 
 from daemon.acts_effects import Effect, Note, Say
 from daemon.ledger import Ledger
-from daemon.phrasebook import VOICE, Phrase, phrasebook
+from models.phrasebook import VOICE, Phrase, phrasebook
 
 WHOLE = 92.0
 """Least likeness, percent, of a phrase that is said as soon as it is there."""

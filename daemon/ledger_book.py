@@ -11,7 +11,7 @@ import typing
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from daemon.ledger_routine import Interpreting, RoutineRun, SceneWatch, View, ViewWatch
+from daemon.ledger_routine import Interpreting, Ordering, RoutineRun, SceneWatch, View, ViewWatch
 
 FINISHED_KEPT = 20
 READINGS_KEPT = 200
@@ -177,6 +177,7 @@ class Book:
     scenes: tuple[SceneWatch, ...] = ()
     """What in view is watched for."""
     interpreting: Interpreting | None = None
+    ordering: Ordering | None = None
     next_id: int = 1
     quiet: bool = False
     volume: int = 80

@@ -118,6 +118,13 @@ class Interpreting:
 
 
 @dataclass(frozen=True)
+class Ordering:
+    """Somebody's order is being listened for."""
+
+    asked_at_s: float
+
+
+@dataclass(frozen=True)
 class ViewWatch:
     """A view that the wearer wants to be told of when it comes back."""
 

@@ -182,6 +182,7 @@ _QUESTIONS = {
     "watch_needle": "watch the needle", "watch_motion": "say start and stop",
     "watch_start": "tell you when it moves", "watch_stop": "tell you when it stops",
     "stop_watching": "watch no more", "stop_interpret": "stop interpreting",
+    "take_order": "take an order",
 }
 
 

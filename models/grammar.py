@@ -164,6 +164,7 @@ INTENTS: dict[str, Intent] = {i.name: i for i in (
     _intent("interpret", "(interpret|translate) [me|this] into {language}",
             "start interpreting into {language}"),
     _intent("stop_interpret", "stop (interpreting|translating)", contexts="running"),
+    _intent("take_order", "take (an|my|the) order", "take (an|the) order please"),
     _intent("cue", "(whenever|when|every time) i say {word} say {word2}"),
     _intent("count_word", "count how often i say {word}", "count the word {word}"),
     _intent("how_often", "how often (did i say|was) (it|that)"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from models import grammar
+from models import grammar, orders, phrasebook
 
 COMMON_WORDS = tuple((
     "go right up down left on off "
@@ -38,7 +38,7 @@ PIECES = tuple((
 ).split())
 """Letter groups that spell every other word; greedy longest match."""
 
-WORDS = tuple(sorted(set(grammar.words()) | set(COMMON_WORDS)))
+WORDS = tuple(sorted(set(grammar.words()) | set(COMMON_WORDS) | orders.WORDS | phrasebook.words()))
 HEARD = ("",) + WORDS + tuple("_" + p for p in PIECES) + PIECES
 """Vocabulary of the heard stream; `_x` is a piece that starts a word, `x` one that goes on.
 Single-letter words of the grammar come first, so "a" is the word."""

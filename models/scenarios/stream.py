@@ -23,7 +23,6 @@ from models.scenarios.simulation import (
     meant_for_it, release_waiting, speak_own, state_rows, take_floor, turn_of, yield_floor,
 )
 
-BACKCHANNELS = ("okay", "right", "yeah", "mm hm", "i see", "aha", "cool", "good", "nice", "oh")
 STOPPERS = ("stop", "be_quiet", "never_mind", "say_again")
 INTENT_NAMES = tuple(grammar.INTENTS)
 _SLOTTED = np.array([2.0 if tokens.slot_fields(name) else 1.0 for name in INTENT_NAMES])
@@ -172,7 +171,7 @@ def _open_question(sim: Simulation, start_s: float, gain_db: float) -> float:
     rng = sim.rng
     named = rng.random() < 0.65
     name = grammar.NAMES[rng.choice(3, p=[0.7, 0.15, 0.15])].split() if named else []
-    words = name + (talk.question(rng) if rng.random() < 0.75 else _sentence(rng))
+    words = name + (talk.question(rng) if rng.random() < 0.75 else talk.sentence(rng))
     u = _say(sim, words, sim.wearer, (len(name),) if name else ())
     if rng.random() < 0.2:
         u = _put_pause(rng, u)
@@ -199,26 +198,10 @@ def _name_only(sim: Simulation, start_s: float, gain_db: float) -> float:
     return end + ATTENTION_DELAY_S
 
 
-def _sentence(rng) -> list[str]:
-    pool = talk.sentences(True)
-    return pool[rng.integers(len(pool))]
-
-
 def _talk(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Open speech, random word strings and single words: heard, never acted on."""
     rng = sim.rng
-    draw = rng.random()
-    if draw < 0.5:
-        words = _sentence(rng)
-    elif draw < 0.75:
-        words = [tokens.WORDS[i] for i in rng.integers(len(tokens.WORDS), size=rng.integers(2, 7))]
-    elif draw < 0.85:
-        words = [grammar.NUMBER_WORDS[i] for i in rng.integers(28, size=rng.integers(1, 4))]
-    elif draw < 0.93:
-        command = list(grammar.sample(rng, INTENT_NAMES[rng.integers(len(INTENT_NAMES))]).words)
-        words = command + _sentence(rng)[:4] if rng.random() < 0.5 else _sentence(rng)[:3] + command
-    else:
-        words = BACKCHANNELS[rng.integers(len(BACKCHANNELS))].split()
+    words = talk.anything(rng)
     parsed = grammar.parse(words)
     if parsed and meant_for_it(sim, parsed[0], False, start_s):
         words = words + ["then"]
@@ -289,7 +272,7 @@ def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
 
 def _background_talk(sim: Simulation, start_s: float, gain_db: float) -> float:
     """Somebody far away or a radio: neither heard nor acted on."""
-    u = _say(sim, _sentence(sim.rng), None)
+    u = _say(sim, talk.sentence(sim.rng), None)
     level = 10 ** ((gain_db - sim.rng.uniform(18, 30)) / 20) * 32768 / (sound.rms(u.pcm) + 1e-6)
     sound.add(sim.pcm, sound.far(sim.rng, u.pcm * level), int(start_s * RATE))
     return start_s + u.ends[-1]
@@ -307,10 +290,10 @@ def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
     on; or tells it to stop."""
     rng, draw = sim.rng, sim.rng.random()
     if draw < 0.3:
-        words = BACKCHANNELS[rng.integers(len(BACKCHANNELS))].split()
+        words = talk.backchannel(rng)
         return _place(sim, _say(sim, words, sim.wearer), start_s, gain_db)
     if draw < 0.6:
-        words = _sentence(rng)[: int(rng.integers(2, 9))]
+        words = talk.sentence(rng)[: int(rng.integers(2, 9))]
         parsed = grammar.parse(words)
         if parsed and meant_for_it(sim, parsed[0], False, start_s):
             words = words + ["then"]

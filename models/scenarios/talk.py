@@ -9,7 +9,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from models import grammar, tokens
+from models import grammar, orders, tokens
+from models.phrasebook import phrasebook
 from models.splits import held_out
 
 FORTUNES = Path("/usr/share/games/fortunes")
@@ -32,6 +33,7 @@ BUILT_IN = (
     "the camera is in my bag", "it costs fifteen pounds", "no i do not think so",
     "yes that sounds about right", "we could start over next week", "the count was a vampire",
 )
+BACKCHANNELS = ("okay", "right", "yeah", "mm hm", "i see", "aha", "cool", "good", "nice", "oh")
 QUESTIONS = (
     "what torque for an {0}", "how do i {0}", "where is the {0}", "why does the {0} make a noise",
     "what does the {0} mean", "which {0} do i need", "when should i replace the {0}",
@@ -101,3 +103,49 @@ def question(rng) -> list[str]:
                 " ".join(pool[rng.integers(len(pool))] for _ in range(rng.integers(1, 3)))
                 for _ in range(2)]
     return QUESTIONS[rng.integers(len(QUESTIONS))].format(*subjects).split()
+
+
+def phrase(rng) -> list[str]:
+    """A phrase of the phrasebook; a quarter, by hash, is never trained on. None is a command."""
+    pool = _phrases()
+    return pool[rng.integers(len(pool))]
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> list[list[str]]:
+    found = [p.english.split() for p in phrasebook() if not held_out("phrase", p.english)]
+    return [p for p in found if grammar.parse(p) is None]
+
+
+def sentence(rng) -> list[str]:
+    """A sentence of training's open speech."""
+    pool = sentences(True)
+    return pool[rng.integers(len(pool))]
+
+
+def backchannel(rng) -> list[str]:
+    """What somebody who listens says."""
+    return BACKCHANNELS[rng.integers(len(BACKCHANNELS))].split()
+
+
+def anything(rng) -> list[str]:
+    """Talk that is no command: a sentence, a phrase, an order, words of the vocabulary, numbers, a
+    command inside a sentence, a backchannel."""
+    draw = rng.random()
+    if draw < 0.3:
+        return sentence(rng)
+    if draw < 0.45:
+        return phrase(rng)
+    if draw < 0.57:
+        return orders.sample(rng)[0]
+    if draw < 0.75:
+        return [tokens.WORDS[i] for i in rng.integers(len(tokens.WORDS), size=rng.integers(2, 7))]
+    if draw < 0.85:
+        return [grammar.NUMBER_WORDS[i] for i in rng.integers(28, size=rng.integers(1, 4))]
+    if draw < 0.93:
+        names = tuple(grammar.INTENTS)
+        command = list(grammar.sample(rng, names[rng.integers(len(names))]).words)
+        if rng.random() < 0.5:
+            return command + sentence(rng)[:4]
+        return sentence(rng)[:3] + command
+    return backchannel(rng)

@@ -7,7 +7,7 @@ import pytest
 from daemon import acts as fx
 from daemon.acts_interpret import NOT_INTERPRETING
 from daemon.ledger_book import from_json, to_json
-from daemon.phrasebook import VOICE, phrasebook
+from models.phrasebook import VOICE, phrasebook
 from daemon.turn import Addressing
 from daemon.voice import open_voice
 from tests.daemon.acts_stage import Stage, outcome, texts

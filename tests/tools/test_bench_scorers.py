@@ -16,6 +16,7 @@ from tools.benchmark import (
     reps,
     score,
     silence,
+    spliced,
     timespeak,
     tool_use,
     visual_cue,
@@ -204,6 +205,28 @@ def test_a_command_needs_its_intent_and_all_its_values():
     bad = commands.judge(item(**truth), result(act("set_timer", 3.2, number=9, unit="minute"),
                                                tone=(3.4, 4.0)))
     assert bad["intent"] and bad["wrong"] and not bad["right"] and bad["latency_s"] is None
+
+
+def test_an_order_is_right_with_all_its_parts_and_must_be_asked_for():
+    wanted = {"drink": "latte", "milk": "some soy milk"}
+    asked = item(order=wanted, asked=True, at_s=3.0)
+    request = act("take_order", 2.9)
+    for found, hits in ((wanted, 2), ({"drink": "latte"}, 1), ({}, 0)):
+        note = {"kind": "order", "t_s": 8.0, "text": "", "order": found}
+        judged = spliced.judge_order(asked, result(request, *([note] if found else [])))
+        assert judged["hits"] == hits and judged["right"] == (hits == 2) and judged["request"]
+    alone = item(order=wanted, asked=False, at_s=1.0)
+    assert spliced.judge_order(alone, result())["ignored"]
+    assert spliced.judge_order(alone, result(act("clock", 4.0, outcome="ignored")))["ignored"]
+    assert not spliced.judge_order(alone, result(act("clock", 4.0)))["ignored"]
+    assert not spliced.judge_order(alone, result(spoken("ten", 4.0)))["ignored"]
+
+
+def test_a_spliced_command_needs_the_real_word():
+    truth = item(intent="set_count", slots={"number": 8}, words="eight")
+    good = spliced.judge_spliced(truth, result(act("set_count", 4.0, number=8)))
+    bad = spliced.judge_spliced(truth, result(act("set_count", 4.0, number=3)))
+    assert good["right"] and not good["wrong"] and bad["wrong"] and not bad["right"]
 
 
 def test_an_interruption_must_silence_it_and_a_backchannel_must_not():

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from daemon.phrasebook import Phrase, phrasebook
+from models.phrasebook import Phrase, phrasebook
 from models.splits import held_out
 from tools.benchmark import score
 from tools.benchmark.items import LEAD_S, Item, in_a_room

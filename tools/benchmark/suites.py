@@ -13,6 +13,7 @@ from tools.benchmark import (
     questions,
     reps,
     silence,
+    spliced,
     timespeak,
     tool_use,
     visual_cue,
@@ -26,4 +27,5 @@ SUITES: dict[str, Suite] = {
     "questions": questions.SUITE, "tools": tool_use.SUITE, "timespeak": timespeak.SUITE,
     "cues": cues.SUITE, "present": present.SUITE, "localise": localise.SUITE,
     "visual_cue": visual_cue.SUITE, "interpret": interpret.SUITE, "silence": silence.SUITE,
+    "orders": spliced.ORDERS, "spliced": spliced.SPLICED_WORDS,
 }

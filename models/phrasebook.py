@@ -34,3 +34,9 @@ def phrasebook() -> tuple[Phrase, ...]:
         found += [Phrase(*(re.sub(r"\{\w+\}", v, text) for text, v in zip(row, value)))
                   for value in values]
     return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def words() -> frozenset[str]:
+    """Every English word of the phrases."""
+    return frozenset(word for phrase in phrasebook() for word in phrase.english.split())

@@ -1,0 +1,60 @@
+"""Orders: "take an order", then somebody's coffee, in their own words.
+
+While one is taken, whoever speaks is the guest: nothing but a sentence with tagalong's name is for
+tagalong. Once they have paused the order is said again; what was no order is asked for once more.
+"""
+
+from __future__ import annotations
+
+from daemon.acts_desk import Desk, Handler
+from daemon.acts_effects import Earcon, Effect, Note, Say
+from daemon.ledger import Ledger
+from daemon.ledger_routine import Ordering
+from daemon.turn import Slots
+from models import orders
+
+PAUSE_S = 1.2
+"""Without a word: the guest has finished."""
+WAIT_S = 12.0
+"""So long after the request nobody has ordered anything."""
+SETTLE_S = 0.6
+"""Words heard so soon after the request are still its own."""
+NO_ORDER = "no drink understood"
+
+
+def take_order(desk: Desk, slots: Slots) -> list[Effect]:
+    """Listen for an order. A sound and no word: the guest may have begun already."""
+    desk.ledger.change(ordering=Ordering(desk.now_s))
+    return [Earcon("accepted")]
+
+
+HANDLERS: dict[str, Handler] = {"take_order": take_order}
+
+
+class OrderTaker:
+    """Used by the step thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._words: tuple[str, ...] = ()
+        self._last_s = 0.0
+
+    def hear(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """The words of a micro-turn, none too; the order once it is complete."""
+        mode = self._ledger.book.ordering
+        if mode is None or now_s - mode.asked_at_s < SETTLE_S:
+            self._words = ()
+            return []
+        if words:
+            self._words, self._last_s = self._words + words, now_s
+        order = orders.parse(self._words)
+        paused = bool(self._words) and now_s - self._last_s >= PAUSE_S - 1e-6
+        if paused and "drink" in order:
+            self._ledger.change(ordering=None)
+            self._ledger.exchanged(now_s)
+            text = orders.spoken(order)
+            return [Note("order", text, {"order": order}), Say(text, cause="act:take_order")]
+        if now_s - mode.asked_at_s >= WAIT_S and (paused or not self._words):
+            self._ledger.change(ordering=None)
+            return [Say(NO_ORDER, cause="act:take_order")]
+        return []
