@@ -6,8 +6,10 @@ import pytest
 pytest.importorskip("scipy", reason="scipy is not installed: scenarios untested")
 
 from models import tokens  # noqa: E402
-from models.scenarios import simulation, stream, voices  # noqa: E402
+from models.phrasebook import phrasebook  # noqa: E402
+from models.scenarios import simulation, stream, talk, voices  # noqa: E402
 from models.scenarios.phones import PHONES, ipa_classes  # noqa: E402
+from models.splits import held_out  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -95,3 +97,13 @@ def phones_index(name: str) -> int:
 def test_ipa_is_one_class_a_phone():
     classes = [PHONES[c] for c in ipa_classes(list("t\u02c8a\u026am d\u0292\u028cmp"))]
     assert classes == ["t", "t", "ay", "ay", "m", "sil", "jh", "jh", "ah", "m", "p"]
+
+
+def test_talk_has_phrases_and_orders_and_never_the_held_out_phrases():
+    rng = np.random.default_rng(5)
+    said = [" ".join(talk.phrase(rng)) for _ in range(2000)]
+    known = {p.english for p in phrasebook()}
+    assert set(said) <= known and len(set(said)) > 150
+    assert not any(held_out("phrase", one) for one in said)
+    words = {w for _ in range(1500) for w in talk.anything(rng)}
+    assert {"cappuccino", "espresso", "station", "screwdriver"} <= words
