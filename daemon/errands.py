@@ -18,6 +18,7 @@ from daemon.acts_effects import Delegate
 from daemon.outbox import Heard
 from daemon.promises import AnswerEvent, Conversation, EventKind
 from daemon.promises import Delegate as Link
+from daemon.turn import SAMPLE_RATE
 
 CONNECT_S = 5.0
 """Wall time that a stepped run gives a broker that it has no connection to."""
@@ -57,6 +58,22 @@ class _Errand:
     """News that may not be known yet."""
 
 
+@dataclass(frozen=True)
+class Left:
+    """What went with requests: it has left the device, or will with the link."""
+
+    requests: int = 0
+    lines: int = 0
+    """Of the conversation and the ledger."""
+    audio_s: float = 0.0
+    pictures: int = 0
+
+    def plus(self, other: Left) -> Left:
+        """Both together."""
+        return Left(self.requests + other.requests, self.lines + other.lines,
+                    round(self.audio_s + other.audio_s, 1), self.pictures + other.pictures)
+
+
 class Errands:
     """Asks and collects. Used by the step thread; waits only on a stepped clock."""
 
@@ -68,15 +85,20 @@ class Errands:
         self._wall_s = wall_s
         self._open: dict[str, _Errand] = {}
         self._pieces: dict[str, list[str]] = {}
+        self.left = Left()
+        """Of all requests of this session."""
 
     def ask(self, effect: Delegate, now_s: float, deadline_s: float, *,
             conversation: Conversation = (), clip: np.ndarray | None = None,
-            frames: Sequence[bytes] = ()) -> str:
-        """Hand a request to the link; its id."""
+            frames: Sequence[bytes] = ()) -> tuple[str, Left]:
+        """Hand a request to the link; its id, and what goes with it."""
         id = self.link.ask(effect.kind, " ".join(effect.words), conversation, clip, deadline_s,
                            "silent" if effect.silent else "when_idle", dict(effect.payload), frames)
         self._open[id] = _Errand(now_s, deadline_s)
-        return id
+        audio_s = 0.0 if clip is None else len(clip) / SAMPLE_RATE
+        one = Left(1, len(conversation), round(audio_s, 1), len(frames))
+        self.left = self.left.plus(one)
+        return id, one
 
     @property
     def open(self) -> bool:

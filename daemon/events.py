@@ -122,7 +122,10 @@ KINDS: Mapping[str, Kind] = {
     "delegate": Kind("A question was given to the background; `text` is what was heard.", {
         "id": "id of the delegation, a ULID",
         "deadline_s": "session clock at which it expires, seconds",
+        "about": "why it was asked: question, calculate, convert or workout_log",
         "pictures": "frames of the camera that go with it, JPEG; 0 to 2",
+        "lines": "of the ledger and the conversation that go with it",
+        "audio_s": "sound of the microphone that goes with it, seconds",
     }),
     "answer": Kind("News about a delegation; `text` is the answer, where there is one.", {
         "id": "id of the delegation",

@@ -9,6 +9,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -317,7 +318,8 @@ class Wiring:
             "sensors": parts.sensors.control.status(session.now_s),
             "camera_open": parts.camera.sensor_open,
             "health": self._health.report(), "shed": session.totals,
-            "link": parts.errands.link.stats(), "unasked": parts.governor.counters(),
+            "link": parts.errands.link.stats(), "left_the_device": asdict(parts.errands.left),
+            "unasked": parts.governor.counters(),
             "routine": routine_words.status(parts.ledger.book.routine),
             "voice": self._config.voice.name, "light": self._light.fault or "ok",
         }
