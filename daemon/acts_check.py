@@ -28,7 +28,7 @@ SURE_QUESTION = 0.8
 """Below it an open question is rather a command that was misheard: tuning questions have 0.9."""
 SURE_WORDS = 3.0
 """Where every other command is at least so far behind, the words count more than the slots."""
-GUESSED = 0.3
+GUESSED = 0.6
 """Below it the network has guessed the values, and the words alone count."""
 TAIL_WORDS = 16
 """A command is at most so long."""
