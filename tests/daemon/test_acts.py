@@ -52,7 +52,7 @@ def test_every_intent_answers_and_no_takes_it_back(intent: str, book: Book) -> N
         for text in texts(effects):
             assert not any(c.isdigit() for c in text) and text == text.strip() and text
         changed = content(stage.ledger.book) != content(before)
-        undone = stage.act("no")
+        undone = stage.act("no", ("tagalong", "no"))
         assert content(stage.ledger.book) == content(before)
         if changed:
             assert outcome(undone) == "undone" and texts(undone)[:1] == ["undone"]
