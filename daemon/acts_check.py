@@ -54,8 +54,8 @@ QUERIES = frozenset((
 """They change nothing, and their answer names what was asked: what the words say is answered at
 once, whatever other values the network's slots have."""
 HARMLESS = frozenset(("count_reps", "take_order"))
-"""Begun at once even when not sure: the reply names the exercise, and neither a set nor a guest waits
-for "yes"."""
+"""Begun at once even when not sure: the reply names the exercise, and neither a set nor a guest
+waits for "yes"."""
 OPTIONAL = {
     "count_reps": ("item",), "reading": ("colour",), "recall_reading": ("colour",),
     "mute_microphone": ("number", "unit"), "mute_camera": ("number", "unit"),

@@ -1,7 +1,7 @@
 """Orders: "take an order", then somebody's coffee, in their own words.
 
 While one is taken, whoever speaks is the guest: nothing but a sentence with tagalong's name is for
-tagalong. Once they have paused the order is said again; what was no order is asked for once more.
+tagalong. Once they have paused the order is said again; in the end it says that it understood none.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ PAUSE_S = 1.2
 """Without a word: the guest has finished."""
 WAIT_S = 12.0
 """So long after the request nobody has ordered anything."""
+LIMIT_S = 30.0
+"""An order takes no longer; whoever still talks talks about something else."""
 SETTLE_S = 0.6
 """Words heard so soon after the request are still its own."""
 NO_ORDER = "no drink understood"
@@ -47,14 +49,15 @@ class OrderTaker:
             return []
         if words:
             self._words, self._last_s = self._words + words, now_s
-        order = orders.parse(self._words)
         paused = bool(self._words) and now_s - self._last_s >= PAUSE_S - 1e-6
-        if paused and "drink" in order:
+        waited_s = now_s - mode.asked_at_s
+        order = orders.parse(self._words) if paused or waited_s >= LIMIT_S else {}
+        if "drink" in order:
             self._ledger.change(ordering=None)
             self._ledger.exchanged(now_s)
             text = orders.spoken(order)
             return [Note("order", text, {"order": order}), Say(text, cause="act:take_order")]
-        if now_s - mode.asked_at_s >= WAIT_S and (paused or not self._words):
+        if waited_s >= LIMIT_S or waited_s >= WAIT_S and (paused or not self._words):
             self._ledger.change(ordering=None)
             return [Say(NO_ORDER, cause="act:take_order")]
         return []

@@ -59,8 +59,8 @@ class _Errand:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What went with requests: it has left the device, or will with the link."""
+class Sent:
+    """What went with requests: it has left the device, or does once there is a link."""
 
     requests: int = 0
     lines: int = 0
@@ -68,9 +68,9 @@ class Left:
     audio_s: float = 0.0
     pictures: int = 0
 
-    def plus(self, other: Left) -> Left:
+    def plus(self, other: Sent) -> Sent:
         """Both together."""
-        return Left(self.requests + other.requests, self.lines + other.lines,
+        return Sent(self.requests + other.requests, self.lines + other.lines,
                     round(self.audio_s + other.audio_s, 1), self.pictures + other.pictures)
 
 
@@ -85,19 +85,19 @@ class Errands:
         self._wall_s = wall_s
         self._open: dict[str, _Errand] = {}
         self._pieces: dict[str, list[str]] = {}
-        self.left = Left()
+        self.sent = Sent()
         """Of all requests of this session."""
 
     def ask(self, effect: Delegate, now_s: float, deadline_s: float, *,
             conversation: Conversation = (), clip: np.ndarray | None = None,
-            frames: Sequence[bytes] = ()) -> tuple[str, Left]:
+            frames: Sequence[bytes] = ()) -> tuple[str, Sent]:
         """Hand a request to the link; its id, and what goes with it."""
         id = self.link.ask(effect.kind, " ".join(effect.words), conversation, clip, deadline_s,
                            "silent" if effect.silent else "when_idle", dict(effect.payload), frames)
         self._open[id] = _Errand(now_s, deadline_s)
         audio_s = 0.0 if clip is None else len(clip) / SAMPLE_RATE
-        one = Left(1, len(conversation), round(audio_s, 1), len(frames))
-        self.left = self.left.plus(one)
+        one = Sent(1, len(conversation), round(audio_s, 1), len(frames))
+        self.sent = self.sent.plus(one)
         return id, one
 
     @property

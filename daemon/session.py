@@ -302,11 +302,11 @@ class Session:
         clip = self.parts.ears.last(settings.attach_audio_s) if question else None
         shown = settings.pictures and question and points_at_a_sight(words)
         frames = self._key_frames.pictures(self.now_s) if shown else ()
-        id, left = self.parts.errands.ask(
+        id, sent = self.parts.errands.ask(
             effect, self.now_s, settings.deadline_s, clip=clip, frames=frames,
             conversation=self._told() if question else ())
-        self.emit("delegate", words, id=id, about=effect.kind, pictures=left.pictures,
-                  lines=left.lines, audio_s=left.audio_s,
+        self.emit("delegate", words, id=id, about=effect.kind, pictures=sent.pictures,
+                  lines=sent.lines, audio_s=sent.audio_s,
                   deadline_s=round(self.now_s + settings.deadline_s, 3))
         self._do(lambda: self.parts.acts.delegated(effect, id, self.now_s))
 

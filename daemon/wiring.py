@@ -318,7 +318,7 @@ class Wiring:
             "sensors": parts.sensors.control.status(session.now_s),
             "camera_open": parts.camera.sensor_open,
             "health": self._health.report(), "shed": session.totals,
-            "link": parts.errands.link.stats(), "left_the_device": asdict(parts.errands.left),
+            "link": parts.errands.link.stats(), "left_the_device": asdict(parts.errands.sent),
             "unasked": parts.governor.counters(),
             "routine": routine_words.status(parts.ledger.book.routine),
             "voice": self._config.voice.name, "light": self._light.fault or "ok",

@@ -19,8 +19,9 @@ AMOUNTS = ("a little bit of", "a bit of", "a lot of", "lots of", "some")
 FIELDS = ("size", "roast", "shots", "drink", "milk", "sugar")
 """Parts of an order, in the order in which it is read back."""
 
-_OPENINGS = ("", "i would like", "i want", "can i have", "could i get", "may i have", "please make me",
-             "give me", "get me", "i need", "make me", "brew me", "i will have", "can you make me")
+_OPENINGS = ("", "i would like", "i want", "can i have", "could i get", "may i have",
+             "please make me", "give me", "get me", "i need", "make me", "brew me", "i will have",
+             "can you make me")
 _VALUES = {"size": SIZES, "roast": ROASTS, "shots": SHOTS, "drink": DRINKS, "milk": MILKS,
            "sugar": SUGARS}
 WORDS = frozenset(" ".join((*_OPENINGS, *DRINKS, *SIZES, *ROASTS, *SHOTS, *MILKS, *SUGARS, *AMOUNTS,

@@ -7,9 +7,9 @@ import pytest
 from daemon import acts as fx
 from daemon.acts_interpret import NOT_INTERPRETING
 from daemon.ledger_book import from_json, to_json
-from models.phrasebook import VOICE, phrasebook
 from daemon.turn import Addressing
 from daemon.voice import open_voice
+from models.phrasebook import VOICE, phrasebook
 from tests.daemon.acts_stage import Stage, outcome, texts
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daemon import acts as fx
-from daemon.acts_order import NO_ORDER, PAUSE_S, WAIT_S
+from daemon.acts_order import LIMIT_S, NO_ORDER, PAUSE_S, WAIT_S
 from daemon.ledger_book import from_json, to_json
 from daemon.turn import TURN_S, Addressing
 from models import orders, tokens
@@ -62,6 +62,14 @@ def test_without_a_drink_it_says_so_in_the_end():
     hears(stage, "my uncle collects bicycles")
     assert texts(stage.turns(round(WAIT_S / TURN_S))) == [NO_ORDER]
     assert stage.ledger.book.ordering is None
+
+
+def test_whoever_talks_on_and_on_does_not_keep_it_open():
+    stage = taking()
+    said = []
+    for _ in range(round(LIMIT_S / TURN_S)):
+        said += texts(stage.hears("bicycle"))
+    assert said == [NO_ORDER] and stage.ledger.book.ordering is None
 
 
 def test_the_ledger_keeps_it_and_status_tells():

@@ -294,9 +294,10 @@ def test_an_answer_becomes_known_one_second_after_the_question():
     assert link.asked[0]["clip"].shape == (4 * TURN_SAMPLES,)
     assert link.asked[0]["said"][0] == ("ledger", "squats: 7 so far")
     assert link.asked[0]["said"][-1] == ("wearer", "tagalong what torque")
-    assert (asked.data["about"], asked.data["audio_s"], asked.data["pictures"]) == ("question", 0.8, 0)
+    assert asked.data["about"] == "question" and asked.data["audio_s"] == 0.8
+    assert asked.data["pictures"] == 0
     assert asked.data["lines"] == len(link.asked[0]["said"])
-    assert world.session.parts.errands.left.audio_s == 0.8
+    assert world.session.parts.errands.sent.audio_s == 0.8
     assert world.script.turns[4].state.delegations == 1
     assert world.script.turns[9].state.answers == 1
 

@@ -1,8 +1,9 @@
 """Suites `orders` and `spliced`: real voices after a spoken request of ours.
 
 Nobody recorded commands for tagalong, so what real people said is spliced behind words by a
-synthesiser: orders of coffee (`barista_commands`) after "tagalong, take an order", or after nothing;
-single words by one speaker (`speech_commands`, `fsdd_digits`) after the beginning of a command.
+synthesiser: orders of coffee (`barista_commands`) after "tagalong, take an order", or after
+nothing; single words by one speaker (`speech_commands`, `fsdd_digits`) after the beginning of a
+command.
 """
 
 from __future__ import annotations
