@@ -58,7 +58,7 @@ class Device:
         if wanted["clip"]:
             clip = np.random.default_rng(number).integers(-99, 99, 16_000).astype(np.int16)
         effect = Delegate("question", words=("request", str(number)))
-        id = self._errands.ask(effect, time.monotonic(), wanted["deadline_s"], clip=clip)
+        id, _ = self._errands.ask(effect, time.monotonic(), wanted["deadline_s"], clip=clip)
         self._unpromised[id] = number
 
     def _promise(self) -> None:
