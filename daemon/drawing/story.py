@@ -126,5 +126,7 @@ def _phrases(events: list[Event]) -> tuple[Phrase, ...]:
 def _errands(events: list[Event]) -> tuple[Errand, ...]:
     answered = {e.data.get("id"): e.t_s for e in reversed(events)
                 if e.kind == "answer" and e.data.get("status", "final") != "accepted"}
-    return tuple(Errand(e.t_s, answered.get(e.data.get("id")), e.text or "")
+    # what is sent without being asked aloud, a set for the log, has no words
+    return tuple(Errand(e.t_s, answered.get(e.data.get("id")),
+                        e.text or str(e.data.get("about", "")).replace("_", " "))
                  for e in events if e.kind == "delegate")

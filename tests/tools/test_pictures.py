@@ -71,6 +71,11 @@ def test_story_sorts_the_events() -> None:
     assert told.end_s == 5.0
 
 
+def test_an_errand_without_words_is_called_by_what_it_is_about() -> None:
+    told = story([event(1.0, "delegate", id="01B", about="workout_log")])
+    assert told.errands == (Errand(1.0, None, "workout log"),)
+
+
 def test_story_of_nothing() -> None:
     told = story([])
     assert (told.heard, told.end_s) == ((), 0.0)
