@@ -1,7 +1,13 @@
-"""Training batches: shards of rendered streams, made by producer processes while training runs."""
+"""Training batches: shards of rendered streams, made by producer processes while training runs, or
+before it, where the trainer needs all cores:
+
+    python -m models.batches DIR/speech --minutes 11 --processes 2 --wearers espeak flite hibari piper
+    python -m models.batches DIR/speech --minutes 10 --processes 2 --wearers kokoro
+"""
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import time
@@ -13,7 +19,7 @@ import torch
 from torch import Tensor
 
 from models.augment import vary_levels
-from models.scenarios.stream import Stream, stream
+from models.scenarios.stream import WEARERS, Stream, stream
 
 SHARD = 32
 """Streams in a shard."""
@@ -22,9 +28,9 @@ AHEAD = 12
 FIELDS = tuple(f.name for f in fields(Stream))
 
 
-def write_shard(folder: Path, number: int) -> None:
+def write_shard(folder: Path, number: int, wearers: tuple[str, ...] = tuple(WEARERS)) -> None:
     """Render the streams of shard `number` (its seeds follow from the number)."""
-    made = [stream(number * SHARD + i) for i in range(SHARD)]
+    made = [stream(number * SHARD + i, wearers) for i in range(SHARD)]
     arrays = {name: np.stack([getattr(s, name) for s in made]) for name in FIELDS}
     target = folder / f"{number:06d}.npz"
     unfinished = folder / f"writing-{number:06d}.npz"
@@ -45,6 +51,14 @@ def _produce(folder: Path, first: int, step: int) -> None:
             time.sleep(0.5)
             continue
         write_shard(folder, number)
+        number += step
+
+
+def _render(folder: Path, first: int, step: int, until: float, wearers: tuple[str, ...]) -> None:
+    """Write shards first, first + step ... until the time is up."""
+    number = first
+    while time.time() < until:
+        write_shard(folder, number, wearers)
         number += step
 
 
@@ -132,3 +146,30 @@ def _load(file: Path) -> dict[str, Tensor]:
 def _drawn(rng: torch.Generator, rows: dict[str, Tensor], held: int, n: int) -> dict[str, Tensor]:
     at = torch.randint(held, (n,), generator=rng, device=rng.device)
     return {k: v[at] for k, v in rows.items()}
+
+
+def main() -> None:
+    """Render shards after those that are in the folder."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="number of the first shard, at least")
+    parser.add_argument("--wearers", nargs="+", choices=tuple(WEARERS), default=tuple(WEARERS))
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    there = [int(f.stem) + 1 for f in options.folder.glob("[0-9]*.npz")]
+    first, until = max([options.first, *there]), time.time() + options.minutes * 60
+    running = [multiprocessing.Process(target=_render, args=(
+        options.folder, first + i, options.processes, until, tuple(options.wearers)))
+        for i in range(options.processes)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    print(f"{len(list(options.folder.glob('[0-9]*.npz'))) * SHARD} streams in {options.folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -304,8 +304,8 @@ def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
     return _command(sim, start_s, gain_db)
 
 
-EVENTS = ((_command, 0.40), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.14),
-          (_single_words, 0.07), (_recording, 0.18), (_background_talk, 0.04),
+EVENTS = ((_command, 0.38), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.20),
+          (_single_words, 0.05), (_recording, 0.16), (_background_talk, 0.04),
           (_noise_event, 0.03))
 WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0,
            "kokoro": 0.3}
@@ -313,12 +313,12 @@ WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival"
 more like people than some sixty variants of espeak-ng do. Kokoro takes 2 s for a sentence."""
 
 
-def _begin(rng) -> Simulation:
+def _begin(rng, wearers: tuple[str, ...]) -> Simulation:
     """A moment of the day at which the stream cuts in."""
     values = dict(tokens.IDLE_STATE)
     values["addressing"] = int(rng.choice(3, p=[0.1, 0.82, 0.08]))
     sim = Simulation(rng, values)
-    names = voices.speakers(True)
+    names = [n for n in voices.speakers(True) if n.split(":")[0] in wearers]
     weights = np.array([WEARERS[n.split(":")[0]] for n in names])
     sim.wearer = names[rng.choice(len(names), p=weights / weights.sum())]
     draw = rng.random()
@@ -343,8 +343,8 @@ def _begin(rng) -> Simulation:
     return sim
 
 
-def _lay_out(rng) -> Simulation:
-    sim = _begin(rng)
+def _lay_out(rng, wearers: tuple[str, ...]) -> Simulation:
+    sim = _begin(rng, wearers)
     functions, weights = zip(*EVENTS)
     gain_db = float(rng.uniform(-34, -16))
     t = float(rng.exponential(1.0)) + 0.2
@@ -362,10 +362,10 @@ def _lay_out(rng) -> Simulation:
     return sim
 
 
-def stream(seed: int) -> Stream:
-    """Render the stream of this seed."""
+def stream(seed: int, wearers: tuple[str, ...] = tuple(WEARERS)) -> Stream:
+    """Render the stream of this seed; wearers: synthesisers, one of which is the wearer's voice."""
     rng = np.random.default_rng(seed)
-    sim = _lay_out(rng)
+    sim = _lay_out(rng, wearers)
     release_waiting(sim)
     pcm = sound.finish(rng, sim.pcm)
     heard, weight = heard_targets(sim)

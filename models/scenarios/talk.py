@@ -1,6 +1,7 @@
-"""Open speech: sentences that are not commands, from Debian's fortune collections and our own.
+"""Open speech: sentences that are not commands, from Debian's fortune collections, WordNet's glosses
+and examples (for training alone), and our own.
 
-Needs the package `fortunes`; without it only the built-in sentences are used.
+Needs the packages `fortunes` and, to train, `wordnet-base`; without them the others are used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from models.phrasebook import phrasebook
 from models.splits import held_out
 
 FORTUNES = Path("/usr/share/games/fortunes")
+WORDNET = Path("/usr/share/wordnet")
 FILES = ("people", "food", "work", "wisdom", "platitudes", "kids", "humorists", "education",
          "science", "sports", "love", "miscellaneous", "literature", "cookie", "fortunes",
          "men-women", "law", "medicine", "pets", "politics", "riddles", "songs-poems", "startrek")
@@ -89,6 +91,23 @@ def sentences(trained: bool) -> list[list[str]]:
     return [s for s in keep if grammar.parse(s) is None]
 
 
+@lru_cache(maxsize=1)
+def examples() -> list[list[str]]:
+    """Sentences and phrases of WordNet, to train with; what is held out of `sentences` is not among
+    them."""
+    found: list[list[str]] = []
+    for part in ("noun", "verb", "adj", "adv"):
+        path = WORDNET / f"data.{part}"
+        for line in path.read_text("latin-1").splitlines() if path.exists() else ():
+            _, bar, gloss = line.partition(" | ")
+            said = re.findall(r'"([^"]+)"', gloss)
+            # what is said as an example counts twice as much as what is written to explain
+            for text in (*said, *said, re.sub(r'"[^"]*"', "", gloss)) if bar else ():
+                found += _sentences(text)
+    kept_back = {" ".join(s) for s in sentences(False)}
+    return [s for s in found if " ".join(s) not in kept_back and grammar.parse(s) is None]
+
+
 @lru_cache(maxsize=2)
 def other_words(trained: bool) -> list[str]:
     """Words of open speech that are not in the vocabulary; a quarter is never trained on alone."""
@@ -119,8 +138,17 @@ def _phrases() -> list[list[str]]:
 
 def sentence(rng) -> list[str]:
     """A sentence of training's open speech."""
-    pool = sentences(True)
+    pool = examples() if rng.random() < 0.7 and examples() else sentences(True)
     return pool[rng.integers(len(pool))]
+
+
+def interspersed(rng) -> list[str]:
+    """A sentence into which one to three words of the vocabulary, half of them cues, are put."""
+    words = list(sentence(rng))
+    for _ in range(rng.integers(1, 4)):
+        pool = grammar.CUES if rng.random() < 0.5 else tokens.WORDS
+        words.insert(int(rng.integers(len(words) + 1)), pool[rng.integers(len(pool))])
+    return words
 
 
 def backchannel(rng) -> list[str]:
@@ -129,16 +157,18 @@ def backchannel(rng) -> list[str]:
 
 
 def anything(rng) -> list[str]:
-    """Talk that is no command: a sentence, a phrase, an order, words of the vocabulary, numbers, a
-    command inside a sentence, a backchannel."""
+    """Talk that is no command: a sentence as it is or with words put in, a phrase, an order, words
+    of the vocabulary, numbers, a command inside a sentence, a backchannel."""
     draw = rng.random()
-    if draw < 0.3:
+    if draw < 0.15:
         return sentence(rng)
-    if draw < 0.45:
+    if draw < 0.37:
+        return interspersed(rng)
+    if draw < 0.51:
         return phrase(rng)
-    if draw < 0.57:
+    if draw < 0.63:
         return orders.sample(rng)[0]
-    if draw < 0.75:
+    if draw < 0.77:
         return [tokens.WORDS[i] for i in rng.integers(len(tokens.WORDS), size=rng.integers(2, 7))]
     if draw < 0.85:
         return [grammar.NUMBER_WORDS[i] for i in rng.integers(28, size=rng.integers(1, 4))]
