@@ -56,7 +56,8 @@ from daemon.acts_hearing import Hearing
 from daemon.acts_listening import Listening
 from daemon.acts_log import LogQueue
 from daemon.acts_outlet import Outlet
-from daemon.acts_pending import PENDING_S, Held, ReadBack, Wanted, act_note, ask_for, garbled, same
+from daemon.acts_pending import Held, act_note, garbled, same
+from daemon.acts_questions import Questions
 from daemon.acts_unanswered import Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
@@ -108,8 +109,7 @@ class Acts:
         self._views, self._scenes = Views(ledger, self._sight), Scenes(ledger, self._sight)
         self._listening = Listening(ledger)
         self._course = Course(ledger, library or shipped(), self._views, key_frames)
-        self._read_back: ReadBack | None = None
-        self._wanted: Wanted | None = None
+        self._asked = Questions(ledger)
         self._undo: Undo | None = None
         self._hearing = Hearing()
         self._unanswered = Unanswered()
@@ -169,7 +169,7 @@ class Acts:
         if (verdict.act.name != emitted.act.name
                 and not addressed(verdict.act, words, self._ledger, at_s)):
             return [act_note(verdict.act, "ignored", STRANGER)]
-        asked = self._read_back
+        asked = self._asked.read_back
         if asked is not None and same(asked.act, verdict.act):
             verdict = replace(verdict, decision=Decision.DO)  # said twice is as good as yes
         if verdict.decision is Decision.IGNORE or garbled(verdict, words, self._ledger):
@@ -177,15 +177,20 @@ class Acts:
         self._hearing.use(words, now_s)
         self._ledger.exchanged(now_s)
         if verdict.decision is Decision.READ_BACK:
-            return self._ask(verdict, now_s)
+            return self._out(self._asked.confirm(verdict, now_s), verdict.words, now_s)
         if verdict.decision is Decision.MISSING:
-            return self._ask_value(verdict, now_s)
+            return self._out(self._asked.want(verdict, now_s), verdict.words, now_s)
         return self._do(verdict.act, verdict.words, now_s)
 
     @property
     def holding(self) -> bool:
         """Whether an act waits for the rest of its command."""
         return self._hearing.holding
+
+    @property
+    def asking_leave(self) -> bool:
+        """Whether a question for the background waits for leave to take something along."""
+        return self._asked.leave is not None
 
     def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
@@ -206,7 +211,7 @@ class Acts:
         if not read_back:
             return self._do(act, said, now_s)
         verdict = Verdict(Decision.READ_BACK, act, "no act of the network", words=said)
-        return self._ask(verdict, now_s)
+        return self._out(self._asked.confirm(verdict, now_s), said, now_s)
 
     def _completed(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         if words:
@@ -214,7 +219,7 @@ class Acts:
         if self._hearing.holding:
             held = self._hearing.completed(words, now_s)
             return self._judge(held, held.settled(), now_s) if held else []
-        wanted = self._wanted
+        wanted = self._asked.wanted
         if wanted is None or now_s <= wanted.asked_at_s:
             return []
         act = wanted.hear(words)
@@ -252,12 +257,17 @@ class Acts:
         out += acts_due.beats(ledger, now_s) + self._course.tick(now_s, wearer_speaking)
         out += self._views.tick(now_s, wearer_speaking) + self._scenes.tick()
         timers = acts_due.release_timers(ledger, now_s, asked)
-        out += self._expire(now_s) + self._log.due(now_s)
+        out += self._asked.expire(now_s) + self._log.due(now_s)
         out = self._out(out + timers, (), now_s, wearer_speaking)
         if not timers:
             answer = acts_due.next_answer(ledger, now_s, asked, wearer_speaking)
             out += self._speak(answer, now_s) if answer else []
         return called + out
+
+    def ask_leave(self, effect: Delegate, things: Sequence[str], now_s: float) -> list[Effect]:
+        """These things may go with a question only if the wearer says yes; then, or when they do
+        not, the `Delegate` comes again."""
+        return self._out(self._asked.ask_leave(effect, things, now_s), effect.words, now_s)
 
     def delegated(self, effect: Delegate, id: str, now_s: float) -> list[Effect]:
         """A `Delegate` was handed to the link and got this id; returns its filler, if any."""
@@ -299,7 +309,7 @@ class Acts:
             return self._yes(act, now_s)
         if act.name in ("no", "never_mind"):
             return self._no(act, words, now_s)
-        self._drop_questions()
+        left = self._asked.drop()
         before = self._ledger.book
         desk = self._desk(act, words, now_s)
         effects = HANDLERS[act.name](desk, act.slots)
@@ -308,13 +318,15 @@ class Acts:
             self._undo = Undo(before, after, now_s, back)
         self._governor.quiet = after.quiet
         note = act_note(act, "done") if effects else act_note(act, "ignored", "nothing to do")
-        return [note, *self._out(self._log.hold_back(effects, now_s), words, now_s)]
+        return [note, *left, *self._out(self._log.hold_back(effects, now_s), words, now_s)]
 
     def _desk(self, act: Act, words: tuple[str, ...], now_s: float) -> Desk:
         return Desk(act.name, self._ledger, now_s, words, self._battery, self._course)
 
     def _yes(self, act: Act, now_s: float) -> list[Effect]:
-        asked = self._read_back
+        asked = self._asked.read_back
+        if self._asked.leave is not None:
+            return [act_note(act, "done"), *self._asked.granted()]
         if asked is None:
             return [act_note(act, "ignored", "nothing was asked")]
         return [act_note(act, "done"), *self._do(asked.act, asked.words, now_s)]
@@ -323,8 +335,10 @@ class Acts:
         """Drop what is asked; else withdraw what was asked of the background (`never_mind`) or
         fall silent; else take back the last act."""
         desk = self._desk(act, words, now_s)
-        if self._read_back is not None or self._wanted is not None:
-            self._drop_questions()
+        if self._asked.leave is not None and act.name == "no":
+            effects = self._asked.drop()
+        elif self._asked.open:
+            self._asked.forget()
             effects = desk.replies(phrases.NOT_DONE)
         elif act.name == "never_mind":
             effects = self._never_mind(desk)
@@ -357,37 +371,6 @@ class Acts:
         self._governor.quiet = then.quiet
         effects += self._course.mended(now_s, then.routine != now.routine)
         return [Say(phrases.UNDONE, cause="act:no"), *effects]
-
-    def _ask(self, verdict: Verdict, now_s: float) -> list[Effect]:
-        """Read an act back instead of carrying it out."""
-        self._drop_questions()
-        self._read_back = ReadBack(verdict.act, verdict.words, now_s)
-        self._ledger.pending = True
-        say = Say(phrases.question(verdict.act), cause=f"act:{verdict.act.name}")
-        return [act_note(verdict.act, "asked", verdict.reason),
-                *self._out([say], verdict.words, now_s)]
-
-    def _ask_value(self, verdict: Verdict, now_s: float) -> list[Effect]:
-        """Ask for a value that is missing."""
-        self._drop_questions()
-        act, missing = verdict.act, verdict.missing
-        self._wanted = Wanted(act, missing, verdict.words, now_s)
-        say = Say(ask_for(act, missing), cause=f"act:{act.name}")
-        reason = f"no {' and no '.join(missing)}" if missing else verdict.reason
-        return [act_note(act, "asked", reason),
-                *self._out([say], verdict.words, now_s)]
-
-    def _drop_questions(self) -> None:
-        self._read_back = self._wanted = None
-        self._ledger.pending = False
-
-    def _expire(self, now_s: float) -> list[Effect]:
-        """Questions that nobody answered are dropped without a word."""
-        asked = self._read_back or self._wanted
-        if asked is None or now_s - asked.asked_at_s <= PENDING_S:
-            return []
-        self._drop_questions()
-        return [act_note(asked.act, "ignored", "nobody answered the question")]
 
     def _speak(self, answer: Answer, now_s: float) -> list[Effect]:
         """Release an answer; `say_again` then repeats all of it."""

@@ -60,6 +60,8 @@ class Delegate:
     """Said once the request is on disk; empty for none."""
     silent: bool = False
     """Its answer is only written to the journal (placement `silent`)."""
+    leave: bool | None = None
+    """Whether what the wearer was asked about may go along; None: they were not asked."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """One TOML file becomes one frozen tree; everything below the command line reads only this tree.
 
-Imports nothing of ours, reads no environment. Relative paths count from the file's folder.
+Reads no environment. Relative paths count from the file's folder.
 """
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (AfterValidator, BaseModel, ConfigDict, Field, ValidationError,
                       ValidationInfo, model_validator)
+
+from daemon.refusal import refusal
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -193,12 +193,20 @@ class GovernorConfig(Section):
     """Least time between two of them, seconds."""
 
 
-class PrivacyConfig(Section):
-    """What may leave the device with a delegation; nothing else ever does."""
+Policy = Literal["never", "ask", "when_delegated"]
 
-    attach_audio_s: float = Field(12.0, ge=0.0, le=12.0)
-    """Longest sound attached to a question, seconds; 0 attaches none."""
-    pictures: Literal["never", "when_delegated"] = "never"
+
+class PrivacyConfig(Section):
+    """What may leave the device with a question; nothing else ever does. `ask`: each time it is
+    asked "may I send ...?", and without a yes the question goes without."""
+
+    conversation: Policy = "when_delegated"
+    """What was said lately, and what runs."""
+    audio: Policy = "when_delegated"
+    """The sound of the question."""
+    audio_s: float = Field(12.0, ge=0.0, le=12.0)
+    """Longest sound, seconds."""
+    pictures: Policy = "never"
     """At most two frames go with a question that points at a sight ("what is this?"). Off until
     the wearer wants it: others are in them."""
 
@@ -338,63 +346,5 @@ def parse_config(tree: dict[str, Any], path: Path) -> Config:
     try:
         return Config.model_validate(tree, context={"folder": path.parent})
     except ValidationError as error:
-        lines = [f"{path}: {_refusal(problem)}" for problem in error.errors()]
+        lines = [f"{path}: {refusal(problem, Config)}" for problem in error.errors()]
         raise ConfigError("\n".join(lines)) from error
-
-
-def _refusal(problem: Any) -> str:
-    """One problem of pydantic's as `key = value: what is allowed`."""
-    keys = [str(part) for part in problem["loc"]]
-    dotted = ".".join(keys)
-    if problem["type"] == "extra_forbidden":
-        return f"{dotted}: unknown key{_nearest(keys)}"
-    if len(keys) == 1:
-        if problem["type"] == "value_error":
-            return f"[{dotted}]: {_reason(problem)}"
-        return f"{dotted} = {problem['input']!r}: must be a table, [{dotted}]"
-    return f"{dotted} = {problem['input']!r}: must be {_allowed(problem, keys)}"
-
-
-def _nearest(keys: list[str]) -> str:
-    """Hint at the known key that an unknown one was probably meant to be."""
-    section = Config.model_fields.get(keys[0])
-    model = section.annotation if section is not None and len(keys) > 1 else Config
-    known = list(model.model_fields)  # type: ignore[union-attr]
-    prefix = f"{keys[0]}." if len(keys) > 1 else ""
-    close = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {prefix}{close[0]}?"
-    return f"; known here: {', '.join(known)}"
-
-
-def _reason(problem: Any) -> str:
-    return re.sub(r"^Value error, ", "", problem["msg"])
-
-
-def _allowed(problem: Any, keys: list[str]) -> str:
-    """What the field that was refused accepts, from its own declaration."""
-    if problem["type"] == "value_error":
-        return _reason(problem)
-    section: Any = Config.model_fields[keys[0]].annotation
-    field = section.model_fields[keys[1]]
-    schema = _schema(keys[0], keys[1])
-    if "enum" in schema:
-        return "one of " + ", ".join(str(choice) for choice in schema["enum"])
-    kind = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}.get(
-        schema.get("type", ""), "text"
-    )
-    if "minimum" in schema:
-        return f"{kind} from {schema['minimum']:g} to {schema['maximum']:g}"
-    if "pattern" in schema:
-        return f"{kind} of small letters, digits, - and _ (at most 32), no sign first"
-    return f"{kind} ({field.description.rstrip('.')})" if kind == "text" else kind
-
-
-def _schema(section: str, key: str) -> dict[str, Any]:
-    """JSON schema of one key; of an optional one, the part that is not null."""
-    model: Any = Config.model_fields[section].annotation
-    schema: dict[str, Any] = model.model_json_schema()["properties"][key]
-    for choice in schema.get("anyOf", ()):
-        if choice.get("type") != "null":
-            return {**schema, **choice}
-    return schema

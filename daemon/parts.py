@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.acts import Acts
+from daemon.context import Privacy
 from daemon.ears import Ears
 from daemon.errands import Errands
 from daemon.governor import Governor
@@ -28,10 +29,8 @@ class Settings:
     """Stepped: longest time past the longest input."""
     deadline_s: float = 30.0
     """Of a delegation."""
-    attach_audio_s: float = 12.0
-    """Sound that goes with a question."""
-    pictures: bool = False
-    """Frames go with a question that points at a sight."""
+    privacy: Privacy = Privacy()
+    """What may leave the device with a question."""
     has_microphone: bool = True
     has_camera: bool = True
     reports: Path | None = None

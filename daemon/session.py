@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon import acts_effects as fx
+from daemon.context import Context
 from daemon.errands import News
 from daemon.events import Event
-from daemon.keyframes import KeyFrames, points_at_a_sight
 from daemon.mouth import Played
 from daemon.parts import Parts, Settings
 from daemon.routines.reporter import Reporter
@@ -40,8 +40,6 @@ ALARM_GAP_S = 30.0
 """Least time between two sounds of an error."""
 FAILED = "failed"
 """Reason of an end that is not clean."""
-CONVERSATION = 40
-"""Lines of conversation that go with a question."""
 
 
 class Session:
@@ -53,7 +51,7 @@ class Session:
         """`ends`: its inputs come to an end and the session with them; None: on a stepped clock."""
         self.parts = parts
         self.settings = settings
-        self._key_frames = KeyFrames()
+        self._context = Context(settings.privacy, parts.ears.last, parts.ledger.lines)
         self.index = 0
         """Number of the next micro-turn."""
         self._wall_s = wall_s
@@ -65,7 +63,6 @@ class Session:
         self._talk = Talk(parts.mouth, self.emit, lambda: parts.acts.holding)
         self._began_s = -BEGUN_S
         self._words: deque[tuple[float, str]] = deque(maxlen=64)
-        self._conversation: deque[tuple[str, str]] = deque(maxlen=CONVERSATION)
         self._mutes: deque[fx.Mute] = deque(maxlen=8)
         self._unsettled: set[str] = set()
         self._reporter = Reporter(settings.reports, parts.ledger.wall, self)
@@ -135,8 +132,7 @@ class Session:
     def _act(self, turn: MicroTurn, reply: Reply) -> None:
         acts, now_s = self.parts.acts, self.now_s
         acts.see(turn.frames, turn.state.camera_muted)
-        if self.settings.pictures:
-            self._key_frames.see(turn.frames, turn.state.camera_muted)
+        self._context.see(turn.frames, turn.state.camera_muted)
         self._hear(reply.heard)
         self._talk.follow(reply.floor, self._words, now_s)
         if reply.act is not None:
@@ -214,7 +210,8 @@ class Session:
         """Nothing sounds, and nothing that will sound is under way."""
         parts = self.parts
         waiting = parts.errands.open or parts.ledger.answers or parts.ledger.due() or self._mutes
-        return not waiting and not parts.acts.holding and parts.speaker.drained
+        waiting = waiting or parts.acts.holding or parts.acts.asking_leave
+        return not waiting and parts.speaker.drained
 
     def finish(self, reason: str) -> None:
         """Last events. `failed` is no clean end: what ran is resumed."""
@@ -251,9 +248,7 @@ class Session:
         self._words.extend((self.now_s, word) for word in words)
         text = " ".join(words)
         self.emit("heard", text)
-        if self._conversation and self._conversation[-1][0] == "wearer":
-            text = f"{self._conversation.pop()[1]} {text}"[-500:]
-        self._conversation.append(("wearer", text))
+        self._context.heard(text)
 
     def _recent(self) -> tuple[str, ...]:
         return tuple(word for t_s, word in self._words if self.now_s - t_s <= RECENT_S)
@@ -294,26 +289,21 @@ class Session:
         number = self.parts.mouth.say(say, link.committed, link.begin)
         self.emit("say", say.text, cause=say.cause, utterance=number, unasked=say.unasked)
         if say.kind != "count":
-            self._conversation.append(("tagalong", say.text))
+            self._context.said(say.text)
 
     def _delegate(self, effect: fx.Delegate) -> None:
-        settings, question = self.settings, effect.kind == "question"
-        words = " ".join(effect.words)
-        clip = self.parts.ears.last(settings.attach_audio_s) if question else None
-        shown = settings.pictures and question and points_at_a_sight(words)
-        frames = self._key_frames.pictures(self.now_s) if shown else ()
+        package, asks = self._context.pack(effect, self.now_s)
+        if asks:
+            self._do(lambda: self.parts.acts.ask_leave(effect, asks, self.now_s))
+            return
+        deadline_s = self.settings.deadline_s
         id, sent = self.parts.errands.ask(
-            effect, self.now_s, settings.deadline_s, clip=clip, frames=frames,
-            conversation=self._told() if question else ())
-        self.emit("delegate", words, id=id, about=effect.kind, pictures=sent.pictures,
-                  lines=sent.lines, audio_s=sent.audio_s,
-                  deadline_s=round(self.now_s + settings.deadline_s, 3))
+            effect, self.now_s, deadline_s, clip=package.clip, frames=package.frames,
+            conversation=package.conversation)
+        self.emit("delegate", " ".join(effect.words), id=id, about=effect.kind,
+                  pictures=sent.pictures, lines=sent.lines, audio_s=sent.audio_s,
+                  deadline_s=round(self.now_s + deadline_s, 3))
         self._do(lambda: self.parts.acts.delegated(effect, id, self.now_s))
-
-    def _told(self) -> tuple[tuple[str, str], ...]:
-        """The ledger and the conversation so far; the last line is the question."""
-        ledger = [("ledger", line) for line in self.parts.ledger.lines()]
-        return (*ledger, *tuple(self._conversation)[len(ledger) - CONVERSATION:])
 
     def _cancel(self, effect: fx.CancelDelegations) -> None:
         for id in effect.ids:

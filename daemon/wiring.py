@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.acts import Acts
 from daemon.clock import SampleClock, SteppedClock, SystemClock
 from daemon.config import Config
+from daemon.context import Privacy
 from daemon.control import ControlServer, mute_handlers
 from daemon.ears import Ears
 from daemon.engines import WEIGHTS
@@ -319,6 +320,7 @@ class Wiring:
             "camera_open": parts.camera.sensor_open,
             "health": self._health.report(), "shed": session.totals,
             "link": parts.errands.link.stats(), "left_the_device": asdict(parts.errands.sent),
+            "privacy": self._config.privacy.model_dump(),
             "unasked": parts.governor.counters(),
             "routine": routine_words.status(parts.ledger.book.routine),
             "voice": self._config.voice.name, "light": self._light.fault or "ok",
@@ -327,10 +329,10 @@ class Wiring:
     # -- facts --------------------------------------------------------------------------------
 
     def _settings(self) -> Settings:
-        options, config = self._options, self._config
+        options, config, privacy = self._options, self._config, self._config.privacy
         return Settings(
             options.stepped, options.tail_s, config.background.deadline_s,
-            config.privacy.attach_audio_s, config.privacy.pictures == "when_delegated",
+            Privacy(privacy.conversation, privacy.audio, privacy.pictures, privacy.audio_s),
             source_kind(options.microphone) is not Source.NONE,
             source_kind(options.camera) not in (Source.NONE, Source.SYNTHETIC),
             options.state_dir / "reports")

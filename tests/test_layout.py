@@ -24,7 +24,7 @@ IMPORT_NAMES = {"paho-mqtt": "paho", "pywebrtc-audio": "pywebrtc_audio", "pillow
                 "espeakng-loader": "espeakng_loader", "opencv-python-headless": "cv2"}
 """Packages whose import name is not their own."""
 ROOT_MODULES = {"daemon.turn": set(), "daemon.clock": {"daemon.turn"},
-                "daemon.config": {"daemon.turn"}}
+                "daemon.config": {"daemon.turn", "daemon.refusal"}, "daemon.refusal": set()}
 """Modules that everything else stands on, and what they may import of ours."""
 STAGES = ("daemon.senses", "daemon.voice", "daemon.engines", "daemon.delegation")
 """Stages of the data's way: none may know another."""

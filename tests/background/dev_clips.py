@@ -23,7 +23,7 @@ else:
 
 QUESTIONS = Path(__file__).with_name("questions_dev.toml")
 CLIP_S = 12
-"""What a session attaches at most (`attach_audio_s`), seconds."""
+"""What a session attaches at most (`audio_s`), seconds."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def test_values_are_read_and_the_tree_is_frozen(tmp_path: Path) -> None:
     [
         ("[camera]\nlatency_ms = -3", "camera.latency_ms = -3: must be a whole number from 0 to"),
         ("[camera]\nfps = '20'", "camera.fps = '20': must be a whole number from 1 to 60"),
-        ("[privacy]\nattach_audio_s = 30.0", "attach_audio_s = 30.0: must be a number from 0 to"),
+        ("[privacy]\naudio_s = 30.0", "audio_s = 30.0: must be a number from 0 to"),
         ("[microphone]\necho_cancel = 'no'", "echo_cancel = 'no': must be true or false"),
         ("[camera]\nrotate = 45", "camera.rotate = 45: must be one of 0, 90, 180, 270"),
         ("[camera]\ndevice = 3", "camera.device = 3: must be text (`auto`, `none`"),
@@ -147,9 +147,9 @@ def test_every_key_is_read_by_what_runs() -> None:
 
 def test_no_more_sound_can_be_attached_than_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "tagalong.toml"
-    path.write_text(f"[privacy]\nattach_audio_s = {KEEP_S}\n")
-    assert load_config(path).privacy.attach_audio_s == KEEP_S
-    assert "from 0 to 12" in refusal(tmp_path, f"[privacy]\nattach_audio_s = {KEEP_S + 0.1}\n")
+    path.write_text(f"[privacy]\naudio_s = {KEEP_S}\n")
+    assert load_config(path).privacy.audio_s == KEEP_S
+    assert "from 0 to 12" in refusal(tmp_path, f"[privacy]\naudio_s = {KEEP_S + 0.1}\n")
 
 
 @pytest.mark.parametrize(

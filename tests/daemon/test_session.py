@@ -302,26 +302,6 @@ def test_an_answer_becomes_known_one_second_after_the_question():
     assert world.script.turns[9].state.answers == 1
 
 
-class OneView(NoCamera):
-    """A camera that sees one grey wall."""
-
-    def frames(self, now_s):
-        return [VideoFrame(now_s - 0.05, np.full((120, 160, 3), 90, np.uint8))]
-
-
-@pytest.mark.parametrize("pictures, words, sent", [
-    (True, "what is this lever", 1), (True, "what is this", 1),
-    (False, "what is this lever", 0), (True, "what torque", 0)])
-def test_a_picture_goes_only_where_policy_and_words_want_it(pictures, words, sent):
-    link = PromptLink()
-    plan = {3: {"heard": ("tagalong", *words.split()), "act": Act("ask", Slots(), 0.99)},
-            12: {"floor": Floor.SPEAK}}
-    settings = Settings(stepped=True, has_camera=False, pictures=pictures)
-    world = World(plan, 40, link=link, camera=OneView(), settings=settings).run()
-    assert len(link.asked[0]["frames"]) == sent
-    assert world.of("delegate")[0].data["pictures"] == sent
-
-
 class ResumingLink(PromptLink):
     """An answer of three sentences of which an earlier process said one and began another."""
 
