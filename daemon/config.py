@@ -156,6 +156,9 @@ class BrokerConfig(Section):
     """User at the broker."""
     password_file: FilePath | None = None
     """File whose first line is the password."""
+    metered: Literal["auto", "yes", "no"] = "auto"
+    """Whether the network costs by the byte: then sound and pictures stay on the device, and the
+    words go alone. `auto` asks NetworkManager."""
 
     @model_validator(mode="after")
     def _pairs(self) -> BrokerConfig:

@@ -78,6 +78,7 @@ class Link:
         silence_s: float = wire.SILENCE_S,
         max_open: int = MAX_OPEN,
         remote_mute: bool = True,
+        metered: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
         unix_ms: Callable[[], int] = unix_ms_now,
     ) -> None:
@@ -91,6 +92,7 @@ class Link:
             silence_s: publish again after so long without a sign of life, seconds.
             max_open: open delegations that are kept.
             remote_mute: listen to `mute/set` and publish `mute/state`.
+            metered: whether the network costs by the byte; requests then go without attachments.
 
         Raises:
             ValueError: the device's name may not stand in a topic.
@@ -115,6 +117,7 @@ class Link:
             unix_ms,
             silence_s,
             max_open,
+            metered,
         )
         self._commands: Queue[Callable[[], None]] = Queue(MAX_COMMANDS)
         self._marking: set[tuple[str, int]] = set()

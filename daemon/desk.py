@@ -48,11 +48,13 @@ class Desk:
         unix_ms: Callable[[], int],
         silence_s: float = wire.SILENCE_S,
         max_open: int = MAX_OPEN,
+        metered: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`metered`: whether the network costs by the byte; then sound and pictures stay here."""
         self._device, self._outbox, self._post = device, outbox, post
         self._events, self._counts = events, counts
         self._monotonic, self._unix_ms = monotonic, unix_ms
-        self._silence_s, self._max_open = silence_s, max_open
+        self._silence_s, self._max_open, self._metered = silence_s, max_open, metered
         self._open: dict[str, Promise] = {}
         self._committed: OrderedDict[str, None] = OrderedDict()
         self._begun: OrderedDict[str, int] = OrderedDict()
@@ -204,6 +206,9 @@ class Desk:
         left_s = promise.ends_s - now_s
         ask = wire.parse(Ask, promise.record.body.encode())
         ask = ask.model_copy(update={"deadline_s": left_s, "device": self._device})
+        if ask.attachments and self._metered():
+            self._counts["held_back"] += 1
+            ask = ask.model_copy(update={"attachments": ()})
         self._counts["republished" if promise.out else "published"] += 1
         promise.published_s = now_s
         self._post.publish(wire.ask_topic(self._device), wire.encode(ask), left_s, ask.id)
@@ -272,7 +277,7 @@ class Desk:
             self._counts["accepted"] += 1
             self._events.put(event_of(EventKind.ACCEPTED, record, answer))
         kept = ({} if record.audio is None else {"audio": record.audio}) | record.frames
-        for name in kept.keys() & set(answer.wants):
+        for name in () if self._metered() else kept.keys() & set(answer.wants):
             topic = wire.attachment_topic(self._device, answer.worker, answer.id, name)
             left_s = max(1.0, promise.ends_s - self._monotonic())
             self._post.publish(topic, kept[name], left_s)

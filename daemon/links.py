@@ -10,6 +10,7 @@ from daemon.background.broker import BrokerError, EmbeddedBroker
 from daemon.background.worker import MANUALS, WorkerProcess
 from daemon.config import Config
 from daemon.delegation import Link, NullLink
+from daemon.metered import Metered
 from daemon.promises import Delegate
 
 WORKER_START_S = 60.0
@@ -54,7 +55,7 @@ def open_link(url: str, config: Config, outbox: Path, stepped: bool, own: OwnBac
                 key=None if own else broker.key_file,
                 username=None if own else broker.username,
                 password_file=None if own else broker.password_file,
-                remote_mute=not stepped)  # a run over files must not depend on who sends what
+                metered=Metered("no" if own else broker.metered), remote_mute=not stepped)  # a run over files must not depend on who sends what
     stack.callback(link.close)
     return link
 

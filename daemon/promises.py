@@ -33,7 +33,7 @@ COUNTERS = (
     *("asks", "published", "republished", "accepted", "heartbeats", "pieces", "parts", "finals"),
     *("duplicates", "late", "strangers", "expired", "unavailable", "cancelled"),
     *("shed_asks", "shed_events", "shed_commands", "connects", "disconnects", "refusals"),
-    *("mutes", "shed_mutes"),
+    *("mutes", "shed_mutes", "held_back"),
     *("bad_size", "bad_json", "bad_version", "bad_schema", "bad_topic", "disk_errors"),
 )
 
