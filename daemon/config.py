@@ -301,6 +301,13 @@ class BackgroundConfig(Section):
     """Time after which a delegation without an answer is given up aloud, seconds."""
 
 
+class PageConfig(Section):
+    """A page that shows captions, count, mute, open questions and cards; it changes nothing."""
+
+    port: int = Field(0, ge=0, le=65535)
+    """Port on this machine's loopback address, 0 for no page. Whoever is logged in can read it."""
+
+
 class Config(Section):
     """Everything that can be set; every value has a default that works."""
 
@@ -318,6 +325,7 @@ class Config(Section):
     session: SessionConfig = SessionConfig()
     routines: RoutinesConfig = RoutinesConfig()
     background: BackgroundConfig = BackgroundConfig()
+    page: PageConfig = PageConfig()
 
 
 def load_config(path: Path | None = None) -> Config:

@@ -15,6 +15,7 @@ import numpy as np
 
 from daemon import phrases
 from daemon.acts_effects import Delegate
+from daemon.background.cards import Card
 from daemon.outbox import Heard
 from daemon.promises import AnswerEvent, Conversation, EventKind
 from daemon.promises import Delegate as Link
@@ -43,6 +44,8 @@ class News:
     source: str | None = None
     latency_s: float | None = None
     """Seconds since the question; None for one of an earlier session."""
+    card: Card | None = None
+    """What to show, with `final`."""
 
     @property
     def ends(self) -> bool:
@@ -168,7 +171,8 @@ class Errands:
             self._open.pop(event.id, None)
             self._pieces.pop(event.id, None)
         return News(event.id, status, event.text, unheard(sentences, event.heard),
-                    event.heard.next, event.placement, event.source, latency_s)
+                    event.heard.next, event.placement, event.source, latency_s,
+                    event.card)
 
 
 def unheard(sentences: tuple[str, ...], heard: Heard) -> tuple[str, ...]:

@@ -133,6 +133,7 @@ KINDS: Mapping[str, Kind] = {
         "placement": "silent, when_idle or interrupt",
         "source": "where the answer was found",
         "latency_s": "seconds between asking and this",
+        "card": "what to show where there is a display, see `daemon/background/cards.py`",
     }),
     "link": Kind("The connection to the broker changed; `text` says how.", {
         "up": "true while connected",

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from daemon.background.cards import Card
 from daemon.background.wire import Answer, new_ulid
 from daemon.outbox import Heard, Record
 from daemon.remote_mute import MuteSet, MuteState
@@ -70,7 +71,7 @@ class AnswerEvent:
     """silent | when_idle | interrupt."""
     outcome: str = "answered"
     """For parts and final: answered | not_caught | failed."""
-    card: str | None = None
+    card: Card | None = None
     source: str | None = None
     worker: str = ""
     asked_kind: str = ""

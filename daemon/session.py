@@ -316,6 +316,8 @@ class Session:
                                  "source": news.source}
         if news.latency_s is not None:
             known["latency_s"] = round(news.latency_s, 3)
+        if news.card is not None:
+            known["card"] = news.card.model_dump(mode="json")
         if not news.ends:
             self.emit("answer", news.text or None, id=news.id, **known)
             return

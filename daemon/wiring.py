@@ -79,6 +79,7 @@ class Wiring:
                        else SampleClock(self._monotonic.now_ns()))
         self._playback = Playback(self._config.speaker.duck_db)
         self._session: Session | None = None
+        self._control: MuteControl | None = None
         self._problems: list[tuple[str, str]] = []
 
     def session(self) -> Session:
@@ -91,6 +92,11 @@ class Wiring:
         if options.broker == "embedded":
             self.background = OwnBackground(config, options.state_dir, self._stack)
         own = self.background
+        if config.page.port and not options.stepped:
+            from daemon.page.server import open_page
+
+            self._problems += open_page(config.page.port, self._muted, self._listeners,
+                                        self._stack)
         model = self._runner.model(options.engine, options.state_dir, self._engine_trouble)
         store, ledger = self._ledger()  # before the writer, which writes to it until it closes
         ledger.follow_up_s = config.addressing.window_s
@@ -98,7 +104,7 @@ class Wiring:
         governor = Governor(config.governor.unasked_per_hour, config.governor.unasked_gap_s,
                             config.governor.quiet)
         mouth = self._mouth()
-        control = self._mute_control()
+        control = self._control = self._mute_control()
         self._light = self._open_light(mouth)
         speaker = self._speaker()
         ears = self._ears(control)
@@ -123,6 +129,11 @@ class Wiring:
         if not options.stepped:
             self._live(session, control)
         return session
+
+    def _muted(self) -> dict[str, bool]:
+        """What is muted, by name."""
+        control = self._control
+        return {} if control is None else {s.value: control.muted(s) for s in Sensor}
 
     def _engine_trouble(self, text: str) -> None:
         """Another engine stands in; before the session begins this is one of its problems."""

@@ -17,11 +17,12 @@ import numpy as np
 
 from daemon.background.agent_config import AgentConfig, AgentError, McpConfig
 from daemon.background.agent_words import sentences_of_model, vouched
+from daemon.background.cards import Card
 from daemon.background.reasoner import PlainReasoner
 from daemon.background.spoken import words_of
 from daemon.background.tools.calculate import calculate_words
 from daemon.background.tools.convert import convert_words
-from daemon.background.tools.manual_search import terms_of
+from daemon.background.tools.manual_search import card_of, terms_of
 from daemon.background.tools.result import Result
 from daemon.background.web import Web, WebError
 from daemon.background.wire import Ask
@@ -111,6 +112,8 @@ class _Question:
         self._config, self._cancelled = reasoner._config, cancelled
         self._evidence = [question, *(said.text for said in ask.conversation)]
         self._sources: list[str] = []
+        self._card: Card | None = None
+        """What the last tool that has one shows; the model makes none."""
         self._web = Web(self._config.searxng) if self._config.searxng else None
 
     async def answer(self, frames: tuple[bytes, ...]) -> Result:
@@ -127,7 +130,7 @@ class _Question:
         if not said:
             raise _NothingToSay
         source = self._sources[-1] if self._sources else f"model {self._config.model}"
-        return Result(said, source=source[:200])
+        return Result(said, source=source[:200], card=self._card)
 
     async def _run(self, frames: tuple[bytes, ...]) -> str:
         from pydantic_ai import BinaryContent
@@ -191,6 +194,7 @@ class _Question:
             found = local.index.ranked(terms, SECTIONS)
             for section in found[:1]:
                 self._sources.append(section.place)
+                self._card = card_of(section)
             return self._noted("\n\n".join(f"[{s.place}] {s.text}" for s in found)
                                or "nothing in the manuals")
 
@@ -209,6 +213,7 @@ class _Question:
             """Repetitions that the wearer has logged; period is today, week or month."""
             arguments = {"item": exercise, "period": period}
             done = local.workout_log.answer(self._ask.id, self._ask.device, arguments)
+            self._card = done.card or self._card
             return self._noted(done.sentences[0], done.source or "")
 
         tools: list[Callable[..., str]] = [manual_search, calculate, convert, workout_total]

@@ -15,6 +15,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from daemon.background.cards import Card
+
 SCHEMA_VERSION = 1
 PREFIX = "tagalong/1"
 SHARE_GROUP = "background"
@@ -137,8 +139,8 @@ class Answer(Message):
     """One sentence or a few, to be spoken."""
     outcome: Outcome = Outcome.ANSWERED
     placement: Placement = Placement.WHEN_IDLE
-    card: Annotated[str, StringConstraints(max_length=2_000)] | None = None
-    """Text to show where there is a display."""
+    card: Card | None = None
+    """What to show where there is a display."""
     source: Annotated[str, StringConstraints(max_length=200)] | None = None
     """Citation: manual and section, or the tool."""
     wants: tuple[Name, ...] = Field(default=(), max_length=4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from daemon.background import wire
+from daemon.background.cards import Card, TextPart
 from daemon.background.clip import decode_flac, encode_flac
 from daemon.background.mqtt import BrokerRefused
 from daemon.background.wire import AnswerType, BadPayload, Outcome
@@ -17,6 +18,8 @@ from daemon.promises import EventKind
 from tests.daemon.desk_stage import Stage
 
 pytestmark = pytest.mark.unit
+CARD = Card(title="a card", parts=(TextPart(text="more"),))
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
@@ -127,7 +130,7 @@ def test_open_requests_and_unsettled_answers_outlive_the_process(tmp_path: Path)
     opened, answered = stage.ask(1), stage.ask(2)
     expired, settled = stage.ask(3, deadline_s=1), stage.ask(4)
     stage.answer(opened, AnswerType.PART, text="first half")
-    stage.answer(answered, AnswerType.FINAL, text="16", source="manual", card="card")
+    stage.answer(answered, AnswerType.FINAL, text="16", source="manual", card=CARD)
     stage.answer(settled, AnswerType.FINAL, text="17")
     stage.desk.settle(settled)
     stage.after(2)
@@ -136,6 +139,7 @@ def test_open_requests_and_unsettled_answers_outlive_the_process(tmp_path: Path)
     events = {(e.id, e.kind.value): e for e in again.events.take()}
     assert set(events) == {(opened, "part"), (answered, "final"), (expired, "expired")}
     assert events[answered, "final"].source == "manual"
+    assert events[answered, "final"].card == CARD
     again.answer(opened, AnswerType.PART, n=0, text="first half")
     again.answer(opened, AnswerType.FINAL, n=1, text="second half")
     assert [e.text for e in again.events.take()] == ["second half"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.background.spoken import stem, words_of
+from daemon.background.cards import Card, TextPart
 from daemon.background.tools.manual_files import Section
 from daemon.background.tools.result import Result
 
@@ -143,6 +144,10 @@ class ManualIndex:
 def cited(section: Section, sentences: Sequence[str]) -> Result:
     """Sentences of a section as an answer that says where they stand."""
     source = section.place
-    card = f"{section.heading}\n{section.text}\n({section.manual})"[:2_000]
     return Result((*(s[:2_000] for s in sentences), f"From {source}."), source=source[:200],
-                  card=card)
+                  card=card_of(section))
+
+
+def card_of(section: Section) -> Card:
+    """A section as a card."""
+    return Card(title=section.heading[:200], parts=(TextPart(text=section.text[:2_000]),))

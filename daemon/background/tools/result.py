@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daemon.background.cards import Card
 from daemon.background.wire import Outcome
 
 
@@ -16,8 +17,8 @@ class Result:
     outcome: Outcome = Outcome.ANSWERED
     source: str | None = None
     """Citation: manual and section, or the tool."""
-    card: str | None = None
-    """Text to show."""
+    card: Card | None = None
+    """What to show where there is a display."""
 
 
 def failed(sentence: str, source: str | None = None) -> Result:

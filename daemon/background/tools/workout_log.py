@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+from daemon.background.cards import Card, ChartPart
 from daemon.background.tools.result import Result, failed, say_number
 
 SOURCE = "workout log"
@@ -91,4 +92,19 @@ class WorkoutLog:
         if not sets:
             return Result((f"No {item} logged {when}.",), source=SOURCE)
         in_sets = "one set" if sets == 1 else f"{sets} sets"
-        return Result((f"{say_number(total)} {item} in {in_sets} {when}.",), source=SOURCE)
+        card = None if days == 1 else self._chart(device, item, days)
+        return Result((f"{say_number(total)} {item} in {in_sets} {when}.",), source=SOURCE,
+                      card=card)
+
+    def _chart(self, device: str, item: str, days: int) -> Card:
+        """What was done on each day."""
+        dates = [self._today() - timedelta(days=n) for n in reversed(range(days))]
+        with self._lock:
+            found = dict(self._db.execute(
+                "SELECT day, SUM(number) FROM sets "
+                "WHERE device = ? AND item = ? AND unit = '' AND day >= ? GROUP BY day",
+                (device, item, dates[0].isoformat())))
+        label = "%a" if days <= 7 else "%-d"
+        return Card(title=f"{item}, {days} days"[:200], parts=(ChartPart(
+            labels=tuple(d.strftime(label) for d in dates),
+            values=tuple(found.get(d.isoformat(), 0.0) for d in dates), unit=item[:200]),))

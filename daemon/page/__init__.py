@@ -1,0 +1,1 @@
+"""The read-only page: what runs, on loopback."""
