@@ -33,6 +33,7 @@ from daemon.acts_check import (
     addressed,
     check,
     command_words,
+    in_context,
     waits,
     warm_up,
 )
@@ -58,7 +59,7 @@ from daemon.acts_log import LogQueue
 from daemon.acts_outlet import Outlet
 from daemon.acts_pending import Held, act_note, garbled, same
 from daemon.acts_questions import Questions
-from daemon.acts_unanswered import Unanswered, plainly
+from daemon.acts_unanswered import LONE, Unanswered, plainly
 from daemon.acts_undo import UNDO_S, Undo
 from daemon.governor import Governor
 from daemon.ledger import Answer, Delegation, Ledger
@@ -200,18 +201,29 @@ class Acts:
         return found + self._completed(words, now_s) + self._left_over(words, now_s)
 
     def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """Words after the name from which the network made nothing."""
+        """Words after the name, or alone, from which the network made nothing."""
         said = self._unanswered.hear(words, now_s)
+        lone = self._unanswered.lone(now_s)
+        if lone is not None and not said and not self._hearing.holding:
+            act = Act(LONE[lone])
+            # a follow-up window is no reason to take a lone word for a command
+            return self._plainly(act, lone, now_s) if in_context(act, self._ledger, now_s) else []
         found = plainly(said) if said and not self._hearing.holding else None
         if said is None or found is None:
             return []
         act, read_back = found
+        if not read_back:
+            return self._plainly(act, said, now_s)
         self._hearing.use(said, now_s)
         self._ledger.exchanged(now_s)
-        if not read_back:
-            return self._do(act, said, now_s)
         verdict = Verdict(Decision.READ_BACK, act, "no act of the network", words=said)
         return self._out(self._asked.confirm(verdict, now_s), said, now_s)
+
+    def _plainly(self, act: Act, words: tuple[str, ...], now_s: float) -> list[Effect]:
+        """Do what words plainly are."""
+        self._hearing.use(words, now_s)
+        self._ledger.exchanged(now_s)
+        return self._do(act, words, now_s)
 
     def _completed(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
         if words:

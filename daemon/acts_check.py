@@ -125,10 +125,9 @@ def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
 
 
 def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) -> bool:
-    """Whether the words and the moment bear out that the act was meant for tagalong.
-
-    The network has judged this already; somebody else's sentence must pass both. `heard`: words
-    that no earlier act was about; where there are none, only the network can tell.
+    """Whether the words and the moment bear out that the act was meant for tagalong, as the network
+    judged already. `heard`: words that no earlier act was about; where there are none, only the
+    network can tell.
     """
     if ledger.book.ordering is not None:
         return NAME in heard  # the guest is talking
@@ -138,6 +137,11 @@ def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) ->
     if (ledger.book.interpreting is None and ledger.addressing is Addressing.FOLLOW_UP
             and since_s is not None and since_s <= ledger.follow_up_s + COMMAND_S):
         return True
+    return in_context(act, ledger, now_s)
+
+
+def in_context(act: Act, ledger: Ledger, now_s: float) -> bool:
+    """Whether something goes on that the act is about: "stop" while a set runs."""
     spec = grammar.INTENTS.get(act.name)
     return spec is not None and bool(spec.contexts & _contexts(ledger, now_s))
 

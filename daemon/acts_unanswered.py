@@ -1,4 +1,5 @@
-"""Words said to tagalong by name that no act followed: a call must not end in silence.
+"""Words that no act of the network followed: a call by name must not end in silence, and a lone
+"stop" must not be missed.
 
 The network decides when a command or a question is over. Sometimes it hears the words and lets them
 pass. What they plainly are is then made of them: a command is read back, a question asked of the
@@ -21,6 +22,11 @@ PAUSE_S = 2.6
 LEAST_WORDS = 3
 """Fewer words are too easily misheard to be anything plainly, but for a whole command."""
 MOST_WORDS = 30
+LONE = {("stop",): "stop", ("next",): "next_step"}
+"""What a wearer says while something runs; alone between two silences it can hardly be anything
+else, and that it is missed is worse than that it was somebody else's."""
+LONE_S = 1.0
+"""Silence before it."""
 
 
 class Unanswered:
@@ -31,16 +37,19 @@ class Unanswered:
         """Since the name was said, None when an act has followed or none was called."""
         self._last_s = 0.0
         self._answered_s: float | None = None
+        self._lone: tuple[str, ...] = ()
+        """The newest words, where there was silence before them."""
 
     def answered(self, now_s: float) -> None:
         """An act came: what was said is dealt with, the words of this micro-turn included."""
-        self._words, self._answered_s = None, now_s
+        self._words, self._answered_s, self._lone = None, now_s, ()
 
     def hear(self, words: tuple[str, ...], now_s: float) -> tuple[str, ...] | None:
         """Take the words of a micro-turn; those since the name once nothing came of them."""
         if now_s == self._answered_s:
             return None
         if words:
+            self._lone = words if now_s - self._last_s >= LONE_S else ()
             self._last_s = now_s
             if NAME in words:
                 after = len(words) - words[::-1].index(NAME)
@@ -58,6 +67,15 @@ class Unanswered:
             return None
         said, self._words = self._words, None
         return said if whole or len(said) >= LEAST_WORDS else None
+
+
+    def lone(self, now_s: float) -> tuple[str, ...] | None:
+        """A word of `LONE`, once nothing came of it; call it after `hear`."""
+        words = self._lone
+        if words not in LONE or now_s - self._last_s + 1e-6 < WHOLE_S:
+            return None
+        self._lone = ()
+        return words
 
 
 def plainly(words: tuple[str, ...]) -> tuple[Act, bool] | None:

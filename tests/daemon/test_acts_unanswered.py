@@ -4,7 +4,9 @@ import pytest
 
 from daemon import acts as fx
 from daemon.acts_unanswered import PATIENCE_S, WHOLE_S
-from tests.daemon.acts_stage import Stage, texts
+from daemon.ledger import EMPTY, Book
+from daemon.turn import Addressing
+from tests.daemon.acts_stage import BUSY, Stage, texts
 
 pytestmark = pytest.mark.unit
 
@@ -84,3 +86,27 @@ def test_an_act_of_the_network_is_enough() -> None:
     assert texts(stage.act("clock", tuple("tagalong what time is it".split())))
     stage.acts.heard(("it",), stage.now_s)  # the session tells an act before its last words
     assert left(stage, "", stage.now_s) == []
+
+
+def test_a_lone_stop_ends_what_runs() -> None:
+    stage = Stage(BUSY, Addressing.FOLLOW_UP)
+    left(stage, "stop", from_s=40.0)
+    assert stage.ledger.book.running is None
+
+
+@pytest.mark.parametrize("text, book", [
+    ("he did not stop", BUSY), ("stop the bus", BUSY),   # part of a sentence
+    ("stop", EMPTY),                                     # nothing runs
+    ("next", BUSY),                                      # no routine
+])
+def test_a_stop_in_a_sentence_or_with_nothing_running_is_left(text: str, book: Book) -> None:
+    stage = Stage(book, Addressing.FOLLOW_UP)
+    assert left(stage, text, from_s=40.0) == [] and stage.ledger.book.running is book.running
+
+
+def test_a_lone_stop_that_the_network_understood_is_done_once() -> None:
+    stage = Stage(BUSY, Addressing.FOLLOW_UP)
+    stage.now_s = 40.0
+    stage.say("stop")
+    assert stage.ledger.book.running is None and stage.ledger.book.intervals
+    assert left(stage, "", from_s=40.0) == [] and stage.ledger.book.intervals
