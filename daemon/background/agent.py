@@ -17,6 +17,8 @@ import numpy as np
 
 from daemon.background.agent_config import AgentConfig, AgentError, McpConfig
 from daemon.background.agent_words import sentences_of_model, vouched
+from daemon.background.recognisers import (EndpointRecogniser, Recogniser, Recognisers,
+                                              WhisperRecogniser)
 from daemon.background.cards import Card
 from daemon.background.reasoner import PlainReasoner
 from daemon.background.spoken import words_of
@@ -67,13 +69,14 @@ class AgentReasoner:
             return OpenAIChatModel(config.model, provider=OpenAIProvider(openai_client=client))
 
         self._model = model
+        self._recogniser = Recognisers(_recogniser(config, key), local.transcriber)
 
     def answer(self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
                frames: Sequence[bytes] = ()) -> Result | None:
         """Answer a request; None when it was cancelled meanwhile. frames: JPEG."""
         if ask.kind != "question":
             return self.local.answer(ask, clip, cancelled)
-        heard = None if clip is None else self.local.transcriber.hear(clip)
+        heard = None if clip is None else self._recogniser.hear(clip)
         if cancelled():
             return None
         question = ask.words if heard is None else _both(ask.words, heard.text)
@@ -251,6 +254,20 @@ def _prompt(ask: Ask, question: str) -> str:
 def _both(device: str, worker: str) -> str:
     """What device and worker have heard, where they differ."""
     return device if not worker or worker == device else f"{device} / {worker}"
+
+
+def _recogniser(config: AgentConfig, key: str) -> Recogniser | None:
+    """What hears better than PocketSphinx. Raises AgentError where it cannot be had."""
+    if config.audio_endpoint is not None:
+        return EndpointRecogniser(config.audio_endpoint, config.audio_model, key, config.quiet_s)
+    if config.whisper is None:
+        return None
+    try:
+        return WhisperRecogniser(config.whisper)
+    except ImportError:
+        raise AgentError("whisper needs faster-whisper; next: pip install faster-whisper") from None
+    except (ValueError, RuntimeError) as error:
+        raise AgentError(str(error)) from None
 
 
 def _key(config: AgentConfig) -> str:

@@ -71,12 +71,26 @@ class AgentConfig(_Section):
     """Most that the model may write for one question, over all its turns."""
     calls: int = Field(8, ge=0, le=50)
     """Tool calls for one question at most."""
+    audio_endpoint: HttpUrl | None = None
+    """Address up to and with `/v1` of what writes down the sound of a question; without one
+    PocketSphinx does."""
+    audio_model: str = Field("whisper-1", min_length=1, max_length=200)
+    """Name of the model there."""
+    whisper: Path | None = None
+    """Folder of a CTranslate2 model of Whisper that does so on this machine (needs
+    `pip install faster-whisper`)."""
     vision: bool = False
     """The model takes pictures."""
     searxng: HttpUrl | None = None
     """Address of a SearXNG server for web search and for reading the pages that it finds."""
     mcp: tuple[McpConfig, ...] = Field((), max_length=16)
     """MCP servers."""
+
+    @model_validator(mode="after")
+    def _one_recogniser(self) -> AgentConfig:
+        if self.audio_endpoint is not None and self.whisper is not None:
+            raise ValueError("either audio_endpoint or whisper writes down the sound, not both")
+        return self
 
 
 def load_agent(path: Path) -> AgentConfig:
