@@ -193,11 +193,12 @@ class Acts:
         """Whether a question for the background waits for leave to take something along."""
         return self._asked.leave is not None
 
-    def heard(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
+    def heard(self, words: tuple[str, ...], now_s: float,
+              rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
         """Words of this micro-turn (call it every micro-turn, also without words, after `apply`):
         says what they are a cue for, completes an act that is held, or whose missing value was
         asked for."""
-        found = self._out(self._listening.hear(words, now_s), (), now_s)
+        found = self._out(self._listening.hear(words, now_s, rivals), (), now_s)
         return found + self._completed(words, now_s) + self._left_over(words, now_s)
 
     def _left_over(self, words: tuple[str, ...], now_s: float) -> list[Effect]:

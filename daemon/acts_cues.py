@@ -19,6 +19,10 @@ from daemon.turn import Slots
 COMMAND_S = 0.4
 """Words heard so soon after the request are still its own: `count how often i say like` is not one
 more `like`."""
+LIKELY = 2.0
+"""A cue that is this much less likely than what was heard, natural logarithm of odds, counts."""
+SAME_S = 0.7
+"""Heard again within this it is the same word, which the next micro-turn made surer."""
 
 
 def _listen_for(desk: Desk, word: str, reply: str | None, told: str) -> list[Effect]:
@@ -62,16 +66,40 @@ def stop_cues(desk: Desk, slots: Slots) -> list[Effect]:
     return desk.replies(f"stopped, {told}")
 
 
-def heard(ledger: Ledger, words: tuple[str, ...], now_s: float) -> list[Effect]:
-    """What the words of a micro-turn call for."""
-    found = [(c, words.count(c.word) if now_s - c.asked_at_s > COMMAND_S else 0)
-             for c in ledger.book.cues]
-    if not any(n for _, n in found):
-        return []
-    ledger.change(cues=tuple(replace(c, times=c.times + n) for c, n in found))
-    return [Say(c.reply, "reminder", f"cue:{c.word}", latest_wins=f"cue:{c.id}", interrupt=True,
-                over=True)
-            for c, n in found if n and c.reply is not None]
+class CueListener:
+    """Follows the words of the wearer. Used by the step thread.
+
+    A wearer who asked for a word wants to hear of it: where it is nearly as likely as what was
+    heard, it counts as heard.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._likely_s: dict[int, float] = {}
+        """When a cue was last taken for heard without its word, by its id."""
+
+    def hear(self, words: tuple[str, ...], now_s: float,
+             rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
+        """What the words of a micro-turn, or those that they may have been, call for."""
+        ledger = self._ledger
+        found = [(c, self._times(c, words, now_s, rivals)) for c in ledger.book.cues]
+        if not any(n for _, n in found):
+            return []
+        ledger.change(cues=tuple(replace(c, times=c.times + n) for c, n in found))
+        return [Say(c.reply, "reminder", f"cue:{c.word}", latest_wins=f"cue:{c.id}",
+                    interrupt=True, over=True)
+                for c, n in found if n and c.reply is not None]
+
+    def _times(self, cue: Cue, words: tuple[str, ...], now_s: float,
+               rivals: tuple[tuple[str, float], ...]) -> int:
+        if now_s - cue.asked_at_s <= COMMAND_S:
+            return 0
+        told = now_s - self._likely_s.get(cue.id, -SAME_S) < SAME_S
+        times = words.count(cue.word)
+        if not times and any(w == cue.word and cost <= LIKELY for w, cost in rivals):
+            self._likely_s[cue.id] = now_s
+            return int(not told)
+        return max(times - told, 0)
 
 
 HANDLERS: dict[str, Handler] = {

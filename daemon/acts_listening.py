@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon import acts_cues
+from daemon.acts_cues import CueListener
 from daemon.acts_effects import Effect
 from daemon.acts_order import OrderTaker
 from daemon.interpreter import Interpreter
@@ -13,10 +13,11 @@ class Listening:
     """Used by the step thread."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
         self._interpreter, self._orders = Interpreter(ledger), OrderTaker(ledger)
+        self._cues = CueListener(ledger)
 
-    def hear(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """The words of a micro-turn, none too."""
-        cued = acts_cues.heard(self._ledger, words, now_s) if words else []
+    def hear(self, words: tuple[str, ...], now_s: float,
+             rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
+        """The words of a micro-turn, none too, and what these may have been instead."""
+        cued = self._cues.hear(words, now_s, rivals)
         return cued + self._interpreter.hear(words, now_s) + self._orders.hear(words, now_s)

@@ -42,6 +42,8 @@ HEAD_WEIGHT = 0.4
 NAME = "tagalong"
 Command = tuple[str, dict]
 """Intent and slots."""
+Rival = tuple[str, float]
+"""A word, and its cost."""
 
 
 class Place(NamedTuple):
@@ -50,7 +52,7 @@ class Place(NamedTuple):
     turn: int
     word: str
     """Empty where none was heard."""
-    rivals: tuple[tuple[str, float], ...]
+    rivals: tuple[Rival, ...]
     """What else it may have been and at what cost; empty for nothing."""
 
 
@@ -81,8 +83,10 @@ class ConfusionNetwork:
         self._places = deque(places, maxlen=self._places.maxlen)
 
     def push(self, turn: int, words: list[str], chosen: tuple[int, int],
-             logits: tuple[np.ndarray, np.ndarray], empty_bias: float) -> None:
-        """The words complete in a micro-turn, and what its two heads chose out of (n,) logits."""
+             logits: tuple[np.ndarray, np.ndarray], empty_bias: float) -> tuple[Rival, ...]:
+        """The words complete in a micro-turn, and what its two heads chose out of (n,) logits;
+        returns the words that this may have been instead."""
+        found: list[Rival] = []
         while self._places and turn - self._places[0].turn > KEPT_TURNS:
             self._places.popleft()
         left = list(words)
@@ -94,11 +98,13 @@ class ConfusionNetwork:
                 self._places.append(Place(turn, left.pop(0), (("", SPELLED_COST),)))
             del left[: bool(best)]
             rivals = _rivals(scores, best, empty_bias)
+            found += [r for r in rivals if r[0]]
             if best or rivals:
                 self._places.append(Place(turn, word, rivals))
             if not best:
                 break  # without a first word there is no second
         self._places.extend(Place(turn, word, (("", SPELLED_COST),)) for word in left)
+        return tuple(found)
 
     def judge(self, logits: Mapping[str, np.ndarray]) -> tuple[Hypothesis | None, float]:
         """What the words since the name are: where they form a command, its margin, the cost of the
@@ -146,7 +152,7 @@ def _likeliest(places: list[Place], logits: Mapping[str, np.ndarray],
     return found
 
 
-def _rivals(scores: np.ndarray, best: int, empty_bias: float) -> tuple[tuple[str, float], ...]:
+def _rivals(scores: np.ndarray, best: int, empty_bias: float) -> tuple[Rival, ...]:
     """Whole words, or none, that come close to the class chosen."""
     scores = scores.astype(np.float64)
     scores[0] += empty_bias

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from daemon.confusion import ConfusionNetwork
+from daemon.confusion import ConfusionNetwork, Rival
 from daemon.engines import open_engine, open_or_next
 from daemon.engines.base import Engine, StepInputs, StepOutputs
 from daemon.front_end import STAGES, FrontEnd, front_end
@@ -78,23 +78,26 @@ class InteractionModel:
         outputs = self.engine.step(self._inputs(turn, rows))
         heads = self._choose(outputs, turn.state.voice)
         self._previous = tuple(heads[name] for name in ("heard0", "heard1", "act", "floor"))
+        heard, rivals = self._heard(turn.index, outputs)
         active, rate_hz, counted = self._repetitions(outputs.reps, rows, turn.state)
         return Reply(
             turn.index,
-            tuple(self._heard(turn.index, outputs)),
+            tuple(heard),
             self._act(heads, outputs),
             Floor(heads["floor"]),
             counted,
             active,
             rate_hz,
+            rivals,
         )
 
-    def _heard(self, turn: int, outputs: StepOutputs) -> list[str]:
-        """Words that are complete now."""
+    def _heard(self, turn: int, outputs: StepOutputs) -> tuple[list[str], tuple[Rival, ...]]:
+        """Words that are complete now, and what these may have been instead."""
         words = self._words.push(self._previous[:2])
         logits = outputs.logits["heard0"], outputs.logits["heard1"]
-        self._rivals.push(turn, words, self._previous[:2], logits, self.engine.spec.heard_bias)
-        return words
+        rivals = self._rivals.push(turn, words, self._previous[:2], logits,
+                                   self.engine.spec.heard_bias)
+        return words, rivals
 
     def _act(self, heads: Mapping[str, int], outputs: StepOutputs) -> Act | None:
         act = decode_act(heads["act"], heads, outputs.logits)

@@ -138,7 +138,7 @@ class Session:
         if reply.act is not None:
             act = reply.act
             self._do(lambda: acts.apply(act, self._recent(), now_s))
-        self._do(lambda: acts.heard(reply.heard, now_s))
+        self._do(lambda: acts.heard(reply.heard, now_s, reply.rivals))
         if reply.counted:
             self._do(lambda: acts.counted(reply.counted, now_s))
         for news in self.parts.errands.poll(now_s):

@@ -181,3 +181,6 @@ class Reply:
     """Probability that something repeats in view, 0 to 1."""
     rate_hz: float = 0.0
     """Repetitions per second as the network sees them."""
+    rivals: tuple[tuple[str, float], ...] = ()
+    """Words that may have been said where others or none were heard, and how much less likely they
+    are, natural logarithm of odds."""

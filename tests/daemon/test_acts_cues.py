@@ -3,6 +3,7 @@
 import pytest
 
 from daemon import acts as fx
+from daemon.acts_cues import LIKELY
 from daemon.ledger import Ledger
 from daemon.turn import Task
 from tests.daemon.acts_stage import Stage, texts
@@ -72,3 +73,13 @@ def test_cues_outlive_a_crash() -> None:
     stage.acts.heard(("um",), 13.0)
     back = Ledger.restore(stage.ledger.snapshot(), stage.wall, now_s=2.0)
     assert [(c.word, c.reply, c.times) for c in back.book.cues] == [("um", "filler", 1)]
+
+
+def test_a_cue_that_is_nearly_as_likely_as_what_was_heard_counts_once() -> None:
+    stage = begun()
+    near, far = (("um", LIKELY - 0.1),), (("um", LIKELY + 0.1),)
+    assert texts(stage.acts.heard(("some",), 13.0, far)) == []
+    assert texts(stage.acts.heard(("some",), 14.0, near)) == ["filler"]
+    assert texts(stage.acts.heard(("um",), 14.2)) == [], "the same word, surer now"
+    assert texts(stage.acts.heard(("um",), 15.0)) == ["filler"]
+    assert stage.ledger.book.cues[0].times == 2
