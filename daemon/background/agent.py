@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from daemon.background.agent_config import AgentConfig, AgentError, McpConfig
-from daemon.background.agent_words import sentences_of_model, vouched
+from daemon.background.agent_words import sentences_of_model, vouched, whole_sentences
 from daemon.background.recognisers import (EndpointRecogniser, Recogniser, Recognisers,
                                               WhisperRecogniser)
 from daemon.background.cards import Card
@@ -157,9 +157,10 @@ class _Question:
                                          tool_calls_limit=self._config.calls,
                                          output_tokens_limit=self._config.tokens))
         last = done.all_messages()[-1]   # the library takes a cut stream for a finished one
-        if "finish_reason" not in (getattr(last, "provider_details", None) or {}):
+        reason = (getattr(last, "provider_details", None) or {}).get("finish_reason")
+        if reason is None:
             raise _BrokenOff
-        return str(done.output)
+        return whole_sentences(str(done.output)) if reason == "length" else str(done.output)
 
     async def _served(self, stack: AsyncExitStack, server: McpConfig) -> Any:
         """Tools of an MCP server; None, told in the log, when it does not come up."""

@@ -15,6 +15,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _SIGNS = re.compile(r"[*_#`|>~]+")
 _ADDRESS = re.compile(r"\b(?:https?|ftp|file|javascript|data):\S+", re.IGNORECASE)
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_CUT = re.compile(r"[^.!?]*$")
 _LIST = re.compile(r"(?m)^\s*(?:[-•]|\d+[.)])\s+")
 
 
@@ -27,6 +28,11 @@ def sentences_of_model(text: str) -> tuple[str, ...]:
     text = " ".join(text.split())
     found = [s.strip() for s in re.split(r"(?<=[.!?])\s+(?=\S)", text)]
     return tuple(s[:MOST_CHARACTERS] for s in found if any(map(str.isalnum, s)))[:MOST_SENTENCES]
+
+
+def whole_sentences(text: str) -> str:
+    """What a budget cut off, up to its last whole sentence."""
+    return _CUT.sub("", text)
 
 
 def figures(text: str) -> set[str]:
