@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from daemon.background.broker import BrokerError, find_mosquitto
 from tools.delegations import chaos, judge
+from tools.delegations.network import Network, missing
 from tools.delegations.proxy import Proxy
 
 
@@ -26,6 +29,49 @@ def test_nothing_is_lost_or_said_twice_while_everything_fails(tmp_path) -> None:
     assert figures["promises"] >= 24
     assert figures["answered"] + figures["expired_aloud"] == figures["promises"]
     assert sum(done["faults"].values()) + sum(done["crash_points"].values()) >= 3
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(170)
+def test_a_cable_that_is_unplugged_lossy_and_narrow_loses_nothing(tmp_path, monkeypatch) -> None:
+    """Budget: 25 s on two idle cores."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    monkeypatch.setattr(chaos, "FAULT_GAP_S", 0.8)
+    done = chaos.run(requests=24, seed=5, folder=tmp_path, network=True)
+    assert judge.failed(done["figures"]) == [], (done["figures"], done["faults"])
+    assert {"unplug", "lose", "narrow"} & set(done["faults"]), done["faults"]
+
+
+@pytest.mark.e2e
+def test_the_cable_passes_loses_and_is_unplugged() -> None:
+    why = missing()
+    if why:
+        pytest.skip(why)
+    with Network() as network, socket.create_server((network.address, 0)) as far:
+        far.settimeout(5)
+        network.lead(far.getsockname()[1])
+        reach = (sys.executable, "-c", "import socket, sys\n"
+                 "socket.create_connection(('127.0.0.1', int(sys.argv[1])), 1.5)",
+                 str(far.getsockname()[1]))
+
+        def reached() -> bool:
+            inside = ("ip", "netns", "exec", network.name)
+            return subprocess.run((*inside, *reach), capture_output=True).returncode == 0
+
+        assert reached()
+        for harm in (lambda: network.unplug(True), lambda: network.lose(99)):
+            harm()
+            assert not reached()
+            network.heal()
+            assert reached()
+        network.narrow(64)
+        shown = subprocess.run(("tc", "qdisc", "show", "dev", network._near_end),
+                               capture_output=True, text=True).stdout
+        assert "tbf" in shown and "64Kbit" in shown
+    left = subprocess.run(("ip", "netns", "list"), capture_output=True, text=True).stdout
+    assert network.name not in left
 
 
 def _heard(*lines: tuple) -> list[dict]:

@@ -1,7 +1,8 @@
 """`tools/chaos`: requests while device, workers, broker and network are killed, cut and restored.
 
 Real Mosquitto, the daemon's own link, outbox, errands and worker in processes of their own, and a
-TCP proxy on each side of the broker. The seed decides what is asked, what fails and when; how the
+TCP proxy on each side of the broker; with --network the device lives in a network of its own, whose
+cable is unplugged, lossy or narrow at times (root only). The seed decides what is asked, what fails and when; how the
 processes interleave is the machine's.
 """
 
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -28,6 +30,7 @@ from rich.console import Console
 from daemon.background.broker import EmbeddedBroker
 from tools.benchmark.report import show
 from tools.delegations import crash, device, helper, judge
+from tools.delegations.network import Network, NetworkError
 from tools.delegations.proxy import Proxy
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -49,8 +52,9 @@ class Process:
     """A process of ours that is killed and started again; armed with a crash point most times."""
 
     def __init__(self, target: Callable[..., None], broker: str, log: Path, points: list[str],
-                 rng: random.Random) -> None:
+                 rng: random.Random, namespace: str = "") -> None:
         self.log, self.fell_over = log, 0
+        self._namespace = namespace
         self._target, self._broker, self._points, self._rng = target, broker, points, rng
         self._process: BaseProcess | None = None
         self._orders: Connection | None = None
@@ -69,7 +73,7 @@ class Process:
         return False
 
     def _start(self, armed: bool) -> None:
-        life = crash.Life(self._broker, self.log)
+        life = crash.Life(self._broker, self.log, namespace=self._namespace)
         if armed and self._rng.random() < ARMED_SHARE:
             life = replace(life, point=self._next_point(), calls=self._rng.randint(1, MOST_CALLS))
         theirs, self._orders = CONTEXT.Pipe(duplex=False)
@@ -108,7 +112,9 @@ class Process:
 class Chaos:
     """One run."""
 
-    def __init__(self, folder: Path, requests: int, seed: int, workers: int, rate: float) -> None:
+    def __init__(self, folder: Path, requests: int, seed: int, workers: int, rate: float,
+                 network: Network | None = None) -> None:
+        self._network = network
         self._rng = random.Random(seed)
         self._numbers = list(range(requests))
         self._rate = rate
@@ -118,7 +124,10 @@ class Chaos:
         self.faults: Counter[str] = Counter()
         self._folder = folder
         self._broker = EmbeddedBroker(folder / "broker")
-        self._near, self._far = Proxy(self._broker.port), Proxy(self._broker.port)
+        near_host = network.address if network else "127.0.0.1"
+        self._near, self._far = Proxy(self._broker.port, near_host), Proxy(self._broker.port)
+        if network:
+            network.lead(self._near.port)
         self._device = self._process(device.live, self._near, "device", crash.DEVICE)
         self._workers = [self._process(helper.live, self._far, f"worker{n}", crash.WORKER)
                          for n in range(workers)]
@@ -129,7 +138,9 @@ class Chaos:
                  steps: dict[str, tuple[type, str]]) -> Process:
         url = f"mqtt://127.0.0.1:{proxy.port}"
         rng = random.Random(self._rng.random())
-        return Process(target, url, self._folder / f"{name}.jsonl", crash.points(steps), rng)
+        space = self._network.name if self._network and proxy is self._near else ""
+        return Process(target, url, self._folder / f"{name}.jsonl", crash.points(steps), rng,
+                       space)
 
     def run(self) -> dict[str, Any]:
         """Ask everything under fire, restore everything, wait, and judge."""
@@ -200,7 +211,10 @@ class Chaos:
     def _fault(self) -> None:
         faults = (self._kill_device, self._kill_worker, self._end_broker, self._cut, self._hold,
                   self._take_down, self._slow, self._tear)
-        fault = self._rng.choices(faults, (4, 4, 2, 3, 2, 2, 2, 3))[0]
+        shares = (4, 4, 2, 3, 2, 2, 2, 3)
+        if self._network:
+            faults, shares = (*faults, self._unplug, self._lose, self._narrow), (*shares, 4, 4, 3)
+        fault = self._rng.choices(faults, shares)[0]
         name = fault.__name__.strip("_")
         self.faults[name] += 1
         self._log.write("fault", fault=name)
@@ -249,8 +263,27 @@ class Chaos:
         proxy.delay_s = self._rng.uniform(0.02, 0.3)
         self._later(1.0, 4.0, lambda: setattr(proxy, "delay_s", 0.0))
 
+    def _unplug(self) -> None:
+        network = self._network
+        network.unplug(True)
+        self._later(0.3, 6.0, lambda: network.unplug(False))
+
+    def _lose(self) -> None:
+        """5 to 40 % of the packets, each way."""
+        network = self._network
+        network.lose(self._rng.randint(5, 40))
+        self._later(1.0, 6.0, lambda: network.lose(0))
+
+    def _narrow(self) -> None:
+        """As a bad mobile link: a clip takes seconds."""
+        network = self._network
+        network.narrow(self._rng.choice((32, 64, 128, 512)))
+        self._later(1.0, 6.0, lambda: network.narrow(None))
+
     def _restore(self) -> None:
         self._due.clear()
+        if self._network:
+            self._network.heal()
         self._near.heal()
         self._far.heal()
         self._broker.start()
@@ -267,10 +300,12 @@ class Chaos:
 
 
 def run(requests: int, seed: int, workers: int = 2, rate: float = 4.0,
-        folder: Path | None = None) -> dict[str, Any]:
-    """One run; its figures, faults and crash points. `folder` keeps the logs."""
-    with tempfile.TemporaryDirectory() as scratch:
-        chaos = Chaos(folder or Path(scratch), requests, seed, workers, rate)
+        folder: Path | None = None, network: bool = False) -> dict[str, Any]:
+    """One run; its figures, faults and crash points. `folder` keeps the logs; `network`: the device
+    lives in one of its own. Raises NetworkError where it cannot be made."""
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        own = stack.enter_context(Network()) if network else None
+        chaos = Chaos(folder or Path(scratch), requests, seed, workers, rate, own)
         figures = chaos.run()
         hit = chaos.crash_points()
         every = crash.points(crash.DEVICE | crash.WORKER)
@@ -288,8 +323,15 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=4.0, help="requests a second, mean")
     parser.add_argument("--folder", type=Path, help="keep the logs there")
     parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--network", action="store_true",
+                        help="the device behind a cable that fails, too (root)")
     options = parser.parse_args()
-    done = run(options.requests, options.seed, options.workers, options.rate, options.folder)
+    try:
+        done = run(options.requests, options.seed, options.workers, options.rate, options.folder,
+                   options.network)
+    except NetworkError as error:
+        Console(stderr=True).print(f"--network: {error}")
+        return 2
     for title in ("figures", "faults", "crash_points"):
         show(f"chaos, seed {options.seed}: {title}", {"measured": done[title]})
     if options.json:

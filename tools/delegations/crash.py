@@ -16,6 +16,7 @@ import paho.mqtt.client as paho
 from daemon.background.service import Worker
 from daemon.desk import Desk
 from daemon.outbox import Outbox
+from tools.delegations.network import enter
 
 DEVICE = {
     "request on disk": (Outbox, "add"),
@@ -53,9 +54,13 @@ class Life:
     """Where it kills itself, empty for nowhere."""
     calls: int = 1
     """The n-th time it comes there, from 1."""
+    namespace: str = ""
+    """Of the network that it lives in, empty for this machine's."""
 
     def begin(self, steps: dict[str, tuple[type, str]]) -> Log:
-        """Open the log and arm the crash point."""
+        """Move into its network, open the log and arm the crash point."""
+        if self.namespace:
+            enter(self.namespace)
         errors = os.open(self.log.with_suffix(".err"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(errors, 2)
         os.close(errors)

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that delays, holds up, tears and cuts what goes through it."""
+"""A TCP proxy on this machine that delays, holds up, tears and cuts what goes through it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Listens on `port` and forwards to `to_port`. Its methods may be called by any thread."""
 
-    def __init__(self, to_port: int) -> None:
-        self.port = free_port()
+    def __init__(self, to_port: int, host: str = "127.0.0.1") -> None:
+        """host: address of this machine to listen at."""
+        self.port, self._host = free_port(), host
         self.delay_s = 0.0
         """Added to every chunk, each way."""
         self.down = False
@@ -67,7 +68,7 @@ class Proxy:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._passing.set()
-        start = asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        start = asyncio.start_server(self._connected, self._host, self.port)
         server = self._loop.run_until_complete(start)
         self._ready.set()
         self._loop.run_forever()
