@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ from daemon.background.transcribe import Heard, last_utterance
 from daemon.background.worker import MANUALS
 from models.scenarios import voices
 from tests.background.openai_stage import endpoint, says
+from tests.background.test_real_endpoint import ROOT, SERVER
 
 pytestmark = pytest.mark.e2e
 TORQUE = "what torque for an m eight bolt in aluminium"
@@ -154,3 +157,15 @@ def test_one_recogniser_is_enough(tmp_path: Path) -> None:
                     'whisper = "/models/w"\n')
     with pytest.raises(AgentError, match="either audio_endpoint or whisper"):
         load_agent(file)
+
+
+def test_faster_whisper_writes_down_what_a_model_of_random_weights_hears(tmp_path: Path) -> None:
+    """The library and its form of a model are real, the words are not."""
+    if not list(SERVER.parent.glob("lib/python*/site-packages/faster_whisper")):
+        pytest.skip("no faster-whisper: tools/test makes .venv/serve")
+    done = subprocess.run(
+        [SERVER / "python", Path(__file__).with_name("tiny_whisper.py"), tmp_path], timeout=300,
+        capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1])["text"] != ""
