@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from daemon.background import wire
+from daemon.background.cards import Card, ChartPart, TablePart, TextPart
 from daemon.background.clip import encode_flac
 from daemon.background.wire import Answer, AnswerType, Ask, Cancel
 from daemon.remote_mute import MuteSet, set_topic
@@ -21,6 +22,9 @@ VALUES: tuple[Any, ...] = (
     "x" * 70_000, "a/b", "../../etc/passwd", [], {}, [[[[]]]], {"v": 1}, ["x"] * 5_000,
 )
 """Put in the place of any value."""
+CARD = Card(title="Torque", parts=(
+    TextPart(text="Sixteen."), TablePart(columns=("size", "torque"), rows=(("M8", "16"),)),
+    ChartPart(labels=("Mon", "Tue"), values=(12.0, 8.0), unit="squats")))
 MAX_EDITS = 4
 LARGEST_BYTES = 300_000
 
@@ -63,7 +67,7 @@ def targets(worker: str, open_id: Callable[[], str]) -> list[Target]:
     def answer(rng: random.Random) -> list[Message]:
         id = open_id()
         part = Answer(id=id, worker=worker, type=AnswerType.PART, n=rng.randint(0, 63),
-                      text="Sixteen.", source="manual")
+                      text="Sixteen.", source="manual", card=CARD)
         return [(wire.answer_topic(DEVICE, id), wire.encode(part))]
 
     def mute(rng: random.Random) -> list[Message]:
@@ -101,8 +105,8 @@ def _edited(raw: dict[str, Any], rng: random.Random) -> bytes:
     for _ in range(rng.randint(1, MAX_EDITS)):
         place = raw
         key = rng.choice(sorted(place) or ["v"])
-        if isinstance(place.get(key), dict) and place[key] and rng.random() < 0.5:
-            place, key = place[key], rng.choice(sorted(place[key]))
+        while (inner := _inside(place.get(key), rng)) and rng.random() < 0.5:
+            place, key = inner, rng.choice(sorted(inner))
         change = rng.randrange(3)
         if change == 0:
             place.pop(key, None)
@@ -111,6 +115,12 @@ def _edited(raw: dict[str, Any], rng: random.Random) -> bytes:
         else:
             place[rng.choice(("extra", key + "_", "v"))] = rng.choice(VALUES)
     return json.dumps(raw).encode("utf-8", "surrogatepass")
+
+
+def _inside(value: Any, rng: random.Random) -> dict[str, Any]:
+    """An object that is the value or one of its items; empty where there is none."""
+    objects = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+    return rng.choice(objects) if objects else {}
 
 
 def _flip(payload: bytes, rng: random.Random) -> bytes:
