@@ -30,6 +30,8 @@ SURE_WORDS = 3.0
 """Where every other command is at least so far behind, the words count more than the slots."""
 GUESSED = 0.6
 """Below it the network has guessed the values, and the words alone count."""
+CHEAP = 1.0
+"""A hypothesis of the act's intent that costs no more is done: all 7 of 220 tuning commands right."""
 TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
@@ -125,10 +127,8 @@ def allowed(intent: str) -> dict[str, tuple[str, ...] | None]:
 
 
 def addressed(act: Act, heard: tuple[str, ...], ledger: Ledger, now_s: float) -> bool:
-    """Whether the words and the moment bear out that the act was meant for tagalong, as the network
-    judged already. `heard`: words that no earlier act was about; where there are none, only the
-    network can tell.
-    """
+    """Whether words and moment bear out that the act was meant for tagalong, as the network judged;
+    `heard`: words that no earlier act was about; without any only the network can tell."""
     if ledger.book.ordering is not None:
         return NAME in heard  # the guest is talking
     if not heard or NAME in heard or ledger.addressing is Addressing.OPEN:
@@ -206,7 +206,9 @@ def check(act: Act, words: tuple[str, ...], threshold: float, unheard_threshold:
         return _check_command(act, command, 0.0)
     if other is not None:
         verdict = _check_command(act, other, SURE)
-        agreed = act.name == other[0] and act.confidence >= unheard_threshold
+        cost = act.hypothesis.cost if act.hypothesis else CHEAP
+        least = WHOLE_THRESHOLD if cost <= CHEAP or other[0] in QUERIES else unheard_threshold
+        agreed = act.name == other[0] and act.confidence >= least
         return verdict if agreed and act.name not in WORDS_ALONE else _asked(verdict)
     if act.name == grammar.ASK:
         return _check_open(act, words, threshold)
@@ -237,8 +239,7 @@ def _asked(verdict: Verdict) -> Verdict:
     """The same, but not done without being asked for."""
     if verdict.decision is not Decision.DO:
         return verdict
-    asked = _decide(verdict.act, "the words may have been others")
-    return replace(asked, words=verdict.words)
+    return replace(_decide(verdict.act, "the words may have been others"), words=verdict.words)
 
 
 def whole(words: tuple[str, ...]) -> Command | None:
@@ -316,8 +317,7 @@ def _decide(act: Act, reason: str) -> Verdict:
         return Verdict(Decision.DO, act)
     if act.name in HARMLESS and act.confidence >= WHOLE_THRESHOLD:
         return Verdict(Decision.DO, act)
-    never = act.name in NEVER_ASKED
-    return Verdict(Decision.IGNORE if never else Decision.READ_BACK, act, reason)
+    return Verdict(Decision.IGNORE if act.name in NEVER_ASKED else Decision.READ_BACK, act, reason)
 
 
 def _check_open(act: Act, words: tuple[str, ...], threshold: float) -> Verdict:

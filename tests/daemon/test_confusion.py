@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daemon.acts_check import Decision, check, hypothesis
+from daemon.acts_check import CHEAP, Decision, check, hypothesis
 from daemon.confusion import DEAREST, KEPT_TURNS, TWICE_COST, ConfusionNetwork
 from daemon.turn import Act, Hypothesis, Slots
 from models import grammar, tokens
@@ -149,9 +149,9 @@ def test_whatever_is_heard_a_hypothesis_is_a_command_and_no_cheaper_than_what_wa
 
 # -- what becomes of it ------------------------------------------------------------------------
 
-def judged(heard: str, command: str, intent: str, confidence: float, **slots):
+def judged(heard: str, command: str, intent: str, confidence: float, cost: float = 1.5, **slots):
     act = Act(intent, Slots(**slots), confidence,
-              Hypothesis(tuple(heard.split()), tuple(command.split()), 1.0))
+              Hypothesis(tuple(heard.split()), tuple(command.split()), cost))
     return check(act, tuple(heard.split()), 0.5, 0.7)
 
 
@@ -159,6 +159,13 @@ def test_a_hypothesis_that_the_act_agrees_with_is_done():
     found = judged("thank is at one", "tank is at one", "reading", 0.75, number=1, item="tank")
     assert (found.decision, found.act.slots.item) == (Decision.DO, "tank")
     assert found.words == ("tank", "is", "at", "one")
+
+
+def test_one_that_is_nearly_as_likely_is_done_where_the_network_is_less_sure():
+    slots = {"number": 1, "item": "tank"}
+    for cost, decision in ((CHEAP, Decision.DO), (CHEAP + 0.1, Decision.READ_BACK)):
+        found = judged("thank is at one", "tank is at one", "reading", 0.4, cost, **slots)
+        assert found.decision is decision
 
 
 @pytest.mark.parametrize("heard, command, intent, confidence, slots", [
