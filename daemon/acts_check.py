@@ -31,7 +31,7 @@ SURE_WORDS = 3.0
 GUESSED = 0.6
 """Below it the network has guessed the values, and the words alone count."""
 CHEAP = 1.0
-"""A hypothesis of the act's intent that costs no more is done: all 7 of 220 tuning commands right."""
+"""A hypothesis of the act's intent that costs no more is done: all 7 of 220 tuning items right."""
 TAIL_WORDS = 16
 """A command is at most so long."""
 WORDS_KEPT = 40
