@@ -280,7 +280,7 @@ def _check_command(act: Act, command: Command, sure: float) -> Verdict:
         meant, reason = _merge(act, slots)
         if intent in QUERIES or act.confidence < GUESSED or act.words_margin >= SURE_WORDS:
             meant, reason = replace(act, slots=Slots(**slots)), ""
-        if act.confidence < WHOLE_THRESHOLD:
+        if act.confidence < WHOLE_THRESHOLD and act.words_margin < SURE_WORDS:
             reason = f"confidence {act.confidence:.2f}"
     return replace(_decide(meant, reason), words=words)
 
