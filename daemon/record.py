@@ -290,7 +290,8 @@ def difference(recorded: Reply, replayed: Reply, tolerance: float = 1e-3) -> Dif
     """The first field in which two replies to the same micro-turn differ.
 
     Words, act with slots, floor and count must be equal; probabilities and the rate may differ by
-    `tolerance`, since another processor rounds differently.
+    `tolerance`, since another processor rounds differently. Rivals of words are neither recorded
+    nor compared: on another processor one at the edge may be another.
     """
     for name in ("heard", "floor", "counted", "active", "rate_hz"):
         old, new = getattr(recorded, name), getattr(replayed, name)
