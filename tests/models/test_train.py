@@ -44,7 +44,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def synthetic_stream(seed: int) -> Stream:
+def synthetic_stream(seed: int, wearers: tuple[str, ...] = ()) -> Stream:
     """Noise and arbitrary targets, in the shapes and ranges of a rendered stream."""
     rng = np.random.default_rng(seed)
     heads = list(tokens.SLOT_HEADS.values())
