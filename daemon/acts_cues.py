@@ -22,7 +22,7 @@ more `like`."""
 LIKELY = 2.0
 """A cue that is this much less likely than what was heard, natural logarithm of odds, counts."""
 SAME_S = 0.7
-"""Heard again within this it is the same word, which the next micro-turn made surer."""
+"""A word and a guess at it within this are the same word, heard in two micro-turns."""
 
 
 def _listen_for(desk: Desk, word: str, reply: str | None, told: str) -> list[Effect]:
@@ -75,8 +75,10 @@ class CueListener:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._likely_s: dict[int, float] = {}
-        """When a cue was last taken for heard without its word, by its id."""
+        self._heard_s: dict[int, float] = {}
+        """When a cue was last taken for heard, by its id."""
+        self._guessed: set[int] = set()
+        """Cues that were taken for heard without their word the last time."""
 
     def hear(self, words: tuple[str, ...], now_s: float,
              rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
@@ -94,12 +96,19 @@ class CueListener:
                rivals: tuple[tuple[str, float], ...]) -> int:
         if now_s - cue.asked_at_s <= COMMAND_S:
             return 0
-        told = now_s - self._likely_s.get(cue.id, -SAME_S) < SAME_S
+        since_s = now_s - self._heard_s.get(cue.id, -SAME_S)
         times = words.count(cue.word)
-        if not times and any(w == cue.word and cost <= LIKELY for w, cost in rivals):
-            self._likely_s[cue.id] = now_s
-            return int(not told)
-        return max(times - told, 0)
+        if times:
+            told = since_s < SAME_S and cue.id in self._guessed
+            self._guessed.discard(cue.id)
+            self._heard_s[cue.id] = now_s
+            return times - told
+        likely = any(w == cue.word and cost <= LIKELY for w, cost in rivals)
+        if not likely or since_s < SAME_S:
+            return 0
+        self._guessed.add(cue.id)
+        self._heard_s[cue.id] = now_s
+        return 1
 
 
 HANDLERS: dict[str, Handler] = {

@@ -86,6 +86,19 @@ class Endpoint:
 
 
 @contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback until the block ends; its address up to and with `/v1`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
 def endpoint(*replies: Reply) -> Iterator[Endpoint]:
     """Serve until the block ends."""
     stage = Endpoint("", list(replies))
@@ -114,12 +127,5 @@ def endpoint(*replies: Reply) -> Iterator[Endpoint]:
             except OSError:
                 return  # the client has gone
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    stage.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
+    with serving(Handler) as stage.url:
         yield stage
-    finally:
-        server.shutdown()
-        server.server_close()

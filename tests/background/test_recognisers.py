@@ -6,12 +6,11 @@ import email
 import json
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from daemon.background.recognisers import EndpointRecogniser, Recognisers, heard
 from daemon.background.transcribe import Heard, last_utterance
 from daemon.background.worker import MANUALS
 from models.scenarios import voices
-from tests.background.openai_stage import endpoint, says
+from tests.background.openai_stage import endpoint, says, serving
 from tests.background.test_real_endpoint import ROOT, SERVER
 
 pytestmark = pytest.mark.e2e
@@ -68,15 +67,8 @@ def audio(status: int = 200, body: bytes = b'{"text": "%s"}' % TORQUE.encode(),
             except OSError:
                 return  # the client has gone
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    stage.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
+    with serving(Handler) as stage.url:
         yield stage
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -83,3 +83,19 @@ def test_a_cue_that_is_nearly_as_likely_as_what_was_heard_counts_once() -> None:
     assert texts(stage.acts.heard(("um",), 14.2)) == [], "the same word, surer now"
     assert texts(stage.acts.heard(("um",), 15.0)) == ["filler"]
     assert stage.ledger.book.cues[0].times == 2
+
+
+def test_a_guess_just_after_the_word_is_the_same_word() -> None:
+    stage = begun()
+    near = (("um", 1.0),)
+    assert texts(stage.acts.heard(("um",), 13.0)) == ["filler"]
+    assert texts(stage.acts.heard((), 13.2, near)) == []
+    assert texts(stage.acts.heard(("um",), 13.4)) == ["filler"], "said twice in a row"
+    assert stage.ledger.book.cues[0].times == 2
+
+
+def test_a_guess_covers_one_word_only() -> None:
+    stage = begun()
+    assert texts(stage.acts.heard((), 13.0, (("um", 1.0),))) == ["filler"]
+    assert texts(stage.acts.heard(("um",), 13.2)) == []
+    assert texts(stage.acts.heard(("um",), 13.4)) == ["filler"]
