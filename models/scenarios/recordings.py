@@ -16,6 +16,9 @@ import numpy as np
 from models.splits import held_out_quarter
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+RATE = 16_000
+FOUND = Path(__file__).with_name("orders_found.csv")
+"""Ends of words in recordings of orders, as `models.align` found them."""
 SPEAKER_COLUMN = {"speech_commands": "speaker", "fsdd_digits": "speaker",
                   "barista_commands": "pseudo_speaker", "wake_words": "pseudo_speaker"}
 
@@ -26,10 +29,14 @@ class Recording:
 
     pcm: np.ndarray
     """int16 (n,), 16 kHz."""
-    word: str | None
-    """The single word spoken, None where the words are not known."""
+    words: tuple[tuple[str, float], ...]
+    """What is said and where each word ends, seconds; empty where that is not known."""
     end_s: float
     """End of the speech by energy, seconds."""
+    known: bool
+    """Whether every word that is spoken is among `words`."""
+    speech: bool
+    """Whether anybody speaks."""
 
 
 def decode(path: Path) -> np.ndarray:
@@ -42,11 +49,12 @@ def decode(path: Path) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
 
-def speech_end_s(pcm: np.ndarray) -> float:
-    """End of the last 20 ms block within 25 dB of the loudest, seconds."""
+def speech_span_s(pcm: np.ndarray) -> tuple[float, float]:
+    """From the first to the last 20 ms block within 25 dB of the loudest, seconds."""
     blocks = pcm[: len(pcm) // 320 * 320].reshape(-1, 320).astype(np.float32)
     power = 10 * np.log10((blocks**2).mean(1) + 1.0)
-    return float((np.flatnonzero(power > power.max() - 25)[-1] + 1) * 0.02)
+    loud = np.flatnonzero(power > power.max() - 25)
+    return float(loud[0] * 0.02), float((loud[-1] + 1) * 0.02)
 
 
 def labels(name: str) -> list[dict]:
@@ -68,15 +76,32 @@ def recordings(name: str, trained: bool = True) -> list[Recording]:
     """All clips of a set on one side of the split; empty when the folder is absent."""
     if not (DATA / name).is_dir():
         return []
-    found = []
+    found, ordered = [], _ordered()
     for row in rows(name, trained):
         pcm = decode(DATA / name / row["path"])
         if len(pcm) < 1600 or (name != "speech_commands" and np.abs(pcm).max() < 200):
             continue
-        single = name in ("speech_commands", "fsdd_digits")
-        word = row["label"] if single and row["label"] != "_silence_" else None
-        found.append(Recording(pcm, word, speech_end_s(pcm)))
+        start_s, end_s = speech_span_s(pcm)
+        label = row.get("label", "")
+        words = (() if label == "_silence_" else _ends(label.split(), start_s, end_s) if label
+                 else ordered.get(row["path"], ()))
+        known = name != "barista_commands" and bool(words)
+        found.append(Recording(pcm, words, end_s, known, label != "_silence_"))
     return found
+
+
+def _ordered() -> dict[str, tuple[tuple[str, float], ...]]:
+    """Path -> the words of an order that were found in it, with their ends in seconds."""
+    with open(FOUND, newline="", encoding="utf-8") as f:
+        told = {row["path"]: row["word_ends_s"].split() for row in csv.DictReader(f)}
+    return {path: tuple(zip(parts[::2], map(float, parts[1::2]))) for path, parts in told.items()}
+
+
+def _ends(words: list[str], start_s: float, end_s: float) -> tuple[tuple[str, float], ...]:
+    """Words with their ends, each as long as its letters say."""
+    letters = np.cumsum([len(w) for w in words])
+    return tuple((w, float(start_s + (end_s - start_s) * n / letters[-1]))
+                 for w, n in zip(words, letters))
 
 
 @lru_cache(maxsize=1)

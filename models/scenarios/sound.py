@@ -120,7 +120,7 @@ def _noise(rng, n: int) -> np.ndarray:
 def finish(rng, pcm: np.ndarray) -> np.ndarray:
     """Background noise, microphone response and clipping; returns int16."""
     floor_db = float(rng.uniform(-90, -48)) if rng.random() < 0.85 else float(rng.uniform(-48, -38))
-    silence = [r for r in recordings.recordings("speech_commands") if r.word is None]
+    silence = [r for r in recordings.recordings("speech_commands") if not r.words]
     noise = _noise(rng, len(pcm))
     if silence and rng.random() < 0.15:
         clip = silence[rng.integers(len(silence))].pcm.astype(np.float32)

@@ -233,41 +233,53 @@ def _single_words(sim: Simulation, start_s: float, gain_db: float) -> float:
     return at
 
 
-def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
-    """A real voice: a single word, or speech whose words are not known."""
-    rng = sim.rng
+def _clip(rng) -> recordings.Recording | None:
+    """A real voice; a word outside the vocabulary as often as there would be, had as many been
+    recorded: else whoever is no synthesiser would say the vocabulary alone."""
     name = ("speech_commands", "fsdd_digits", "barista_commands", "wake_words")[
-        rng.choice(4, p=[0.5, 0.26, 0.12, 0.12])]
+        rng.choice(4, p=[0.45, 0.2, 0.2, 0.15])]
     pool = recordings.recordings(name)
-    if not pool:
+    if name == "speech_commands" and rng.random() < 0.35:
+        pool = [c for c in pool if not all(tokens.is_word(tokens.encode_word(w)[0])
+                                           for w, _ in c.words)]
+    return pool[rng.integers(len(pool))] if pool else None
+
+
+def _recording(sim: Simulation, start_s: float, gain_db: float) -> float:
+    """A real voice: a single word, or speech of which some words, or none, are known."""
+    rng = sim.rng
+    clip = _clip(rng)
+    if clip is None:
         return _talk(sim, start_s, gain_db)
-    clip = pool[rng.integers(len(pool))]
     pcm = clip.pcm.astype(np.float32)
     # four people said the digits: each stands for other sizes of speaker, as in `_say`
     factor = float(np.exp(rng.uniform(-np.log(1.2), np.log(1.2))))
     pcm, end_s = sound.resample(pcm, factor), clip.end_s / factor
     level = 10 ** (gain_db / 20) * 32768 / (sound.rms(pcm) + 30)
     sound.add(sim.pcm, pcm * level, int(start_s * RATE))
-    first, last = int(start_s / 0.025), int((start_s + len(pcm) / RATE) / 0.025) + 1
-    sim.phones[first:last] = 255
-    if clip.word is None:
-        if name != "speech_commands":
-            sim.unknown.append((start_s, start_s + len(pcm) / RATE + 0.4))
+    stop_s = start_s + len(pcm) / RATE
+    sim.phones[int(start_s / 0.025) : int(stop_s / 0.025) + 1] = 255
+    for word, word_s in clip.words:
+        ids = tokens.encode_word(word)
+        sim.words.append((start_s + word_s / factor, ids, 1.0 if tokens.is_word(ids[0]) else 0.6))
+    if not clip.known:
+        if clip.speech:
+            sim.unknown.append((start_s, stop_s + 0.4))
             take_floor(sim, start_s + 0.15, start_s + end_s)
-        return start_s + len(pcm) / RATE
-    sim.words.append((start_s + end_s, tokens.encode_word(clip.word), 1.0))
-    onset = start_s + max(end_s - 0.6, 0.05)
+        return stop_s
+    onset = start_s + max(end_s - 0.6 * len(clip.words), 0.05)
     sim.busy.append((onset, start_s + end_s))
     take_floor(sim, onset, start_s + end_s)
-    parsed = grammar.parse([clip.word])
+    said = tuple(word for word, _ in clip.words)
+    parsed = grammar.parse(said)
     if parsed and meant_for_it(sim, parsed[0], False, start_s):
         yield_floor(sim, onset)
-        k = _act_turn(start_s + end_s, EXTENDABLE_DELAY_S if grammar.extendable((clip.word,)) else
-                      WORD_DELAY_S)
+        k = _act_turn(start_s + end_s,
+                      EXTENDABLE_DELAY_S if grammar.extendable(said) else WORD_DELAY_S)
         if k < TURNS:
             sim.acts[k] = parsed
             after_act(sim, k, parsed[0])
-    return start_s + len(pcm) / RATE
+    return stop_s
 
 
 def _background_talk(sim: Simulation, start_s: float, gain_db: float) -> float:
@@ -304,9 +316,9 @@ def _overlap(sim: Simulation, start_s: float, gain_db: float) -> float:
     return _command(sim, start_s, gain_db)
 
 
-EVENTS = ((_command, 0.38), (_open_question, 0.12), (_name_only, 0.02), (_talk, 0.20),
-          (_single_words, 0.05), (_recording, 0.16), (_background_talk, 0.04),
-          (_noise_event, 0.03))
+EVENTS = ((_command, 0.37), (_open_question, 0.07), (_name_only, 0.02), (_talk, 0.26),
+          (_single_words, 0.05), (_recording, 0.17), (_background_talk, 0.04),
+          (_noise_event, 0.02))
 WEARERS = {"espeak": 1.0, "flite": 6.0, "hibari": 14.0, "piper": 9.0, "festival": 2.0,
            "kokoro": 0.3}
 """How often a voice of each synthesiser is the wearer: few people were recorded, and they sound

@@ -125,9 +125,16 @@ def question(rng) -> list[str]:
 
 
 def phrase(rng) -> list[str]:
-    """A phrase of the phrasebook; a quarter, by hash, is never trained on. None is a command."""
+    """A phrase of the phrasebook, or the beginning of one and the end of another, so that no phrase
+    is known as a whole; a quarter, by hash, is never trained on. None is a command."""
     pool = _phrases()
-    return pool[rng.integers(len(pool))]
+    words = pool[rng.integers(len(pool))]
+    if rng.random() < 0.5:
+        other = pool[rng.integers(len(pool))]
+        mixed = words[: rng.integers(1, len(words) + 1)] + other[rng.integers(len(other)) :]
+        kept_back = held_out("phrase", " ".join(mixed))
+        words = words if kept_back or grammar.parse(mixed) else mixed
+    return words
 
 
 @lru_cache(maxsize=1)
@@ -160,19 +167,19 @@ def anything(rng) -> list[str]:
     """Talk that is no command: a sentence as it is or with words put in, a phrase, an order, words
     of the vocabulary, numbers, a command inside a sentence, a backchannel."""
     draw = rng.random()
-    if draw < 0.15:
+    if draw < 0.12:
         return sentence(rng)
-    if draw < 0.37:
+    if draw < 0.36:
         return interspersed(rng)
-    if draw < 0.51:
+    if draw < 0.58:
         return phrase(rng)
-    if draw < 0.63:
+    if draw < 0.69:
         return orders.sample(rng)[0]
-    if draw < 0.77:
+    if draw < 0.79:
         return [tokens.WORDS[i] for i in rng.integers(len(tokens.WORDS), size=rng.integers(2, 7))]
-    if draw < 0.85:
+    if draw < 0.86:
         return [grammar.NUMBER_WORDS[i] for i in rng.integers(28, size=rng.integers(1, 4))]
-    if draw < 0.93:
+    if draw < 0.94:
         names = tuple(grammar.INTENTS)
         command = list(grammar.sample(rng, names[rng.integers(len(names))]).words)
         if rng.random() < 0.5:
