@@ -20,6 +20,7 @@ from daemon.background.tools.convert import convert, convert_words, load_units
 from daemon.background.tools.manual_fit import answering
 from daemon.background.tools.manual_search import Hit, ManualIndex, cited, terms_of
 from daemon.background.tools.manual_store import ManualStore
+from daemon.background.tools.manual_words import same
 from daemon.background.tools.result import Result, failed, not_caught
 from daemon.background.tools.workout_log import WorkoutLog
 from daemon.background.transcribe import Transcriber
@@ -117,7 +118,7 @@ class PlainReasoner:
         done = calculate_words(text) or convert_words(text)
         if done is not None:
             return done
-        terms = dict.fromkeys(terms_of(words_of(text)), 1.0)
+        terms = dict.fromkeys((s for t in terms_of(words_of(text)) for s in same(t)), 1.0)
         found = answering(text, self.index.ranked(terms, LOOKED_AT), self.index.rarity)
         return failed(NOT_THERE) if found is None else cited(found[0], found[1:])
 

@@ -92,6 +92,7 @@ def _parse_integer(words: list[str]) -> float | None:
 
 def stem(word: str) -> str:
     """A word without its common English endings; crude, but the same for question and manual."""
+    word = word.removesuffix("'s")
     for ending in ("ing", "ies", "ed", "es", "s"):
         if word.endswith(ending) and not word.endswith("eed") and len(word) - len(ending) >= 3:
             word = word[: -len(ending)] + ("y" if ending == "ies" else "")
