@@ -11,16 +11,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from daemon.background.agent_config import AgentConfig, AgentError, McpConfig
-from daemon.background.agent_words import sentences_of_model, vouched, whole_sentences
+from daemon.background.agent_words import (finished_sentences, sentences_of_model, vouched,
+                                            whole_sentences)
 from daemon.background.recognisers import (EndpointRecogniser, Recogniser, Recognisers,
                                               WhisperRecogniser)
 from daemon.background.cards import Card
-from daemon.background.reasoner import PlainReasoner
+from daemon.background.reasoner import PlainReasoner, Say, keep
 from daemon.background.spoken import words_of
 from daemon.background.tools.calculate import calculate_words
 from daemon.background.tools.convert import convert_words
@@ -34,6 +36,8 @@ SECTIONS, TOOL_CHARACTERS = 3, 6_000
 MCP_START_S = 6.0
 LOOK_S = 0.1
 """How often it is seen whether a question was withdrawn."""
+NO_MORE = "That is all I found."
+"""Ends an answer whose last sentence may not be spoken, when others were said already."""
 INSTRUCTIONS = (
     "You look things up for somebody who wears smart glasses and has both hands full. Your answer "
     "is spoken: one to three short sentences, plain words, no lists, no markup, no addresses. Use "
@@ -72,26 +76,30 @@ class AgentReasoner:
         self._recogniser = Recognisers(_recogniser(config, key), local.transcriber)
 
     def answer(self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
-               frames: Sequence[bytes] = ()) -> Result | None:
-        """Answer a request; None when it was cancelled meanwhile. frames: JPEG."""
+               frames: Sequence[bytes] = (), say: Say = keep) -> Result | None:
+        """Answer a request; None when it was cancelled meanwhile. frames: JPEG. What the model has
+        said so far goes to `say`, sentence by sentence, while it goes on."""
         if ask.kind != "question":
             return self.local.answer(ask, clip, cancelled)
         heard = None if clip is None else self._recogniser.hear(clip)
         if cancelled():
             return None
         question = ask.words if heard is None else _both(ask.words, heard.text)
+        asked = _Question(self, ask, question, cancelled, say)
         try:
-            return asyncio.run(_Question(self, ask, question, cancelled).answer(tuple(frames)))
+            return asyncio.run(asked.answer(tuple(frames)))
         except _Withdrawn:
             return None
         except Exception as error:  # of the library, the client, the endpoint, a tool
             LOG.warning("the endpoint gave no answer (%s); the local reasoner answers",
                         type(error).__name__)
         if frames:
-            return self.local.answer(ask, clip, cancelled, frames)
-        if heard is None:
-            return self.local.answer_words(ask.words)
-        return self.local.answer_heard(heard.terms, ask.words)
+            done = self.local.answer(ask, clip, cancelled, frames)
+        elif heard is None:
+            done = self.local.answer_words(ask.words)
+        else:
+            done = self.local.answer_heard(heard.terms, ask.words)
+        return done and replace(done, sentences=(*asked.said, *done.sentences))
 
 
 class _Withdrawn(Exception):
@@ -110,7 +118,10 @@ class _Question:
     """One question: what the tools said is the evidence for the answer's figures."""
 
     def __init__(self, reasoner: AgentReasoner, ask: Ask, question: str,
-                 cancelled: Callable[[], bool]) -> None:
+                 cancelled: Callable[[], bool], say: Say) -> None:
+        self.said: list[str] = []
+        """Sentences that are with the wearer already."""
+        self._say, self._text, self._told = say, "", 0
         self._of, self._ask, self._question = reasoner, ask, question
         self._config, self._cancelled = reasoner._config, cancelled
         self._evidence = [question, *(said.text for said in ask.conversation)]
@@ -129,9 +140,12 @@ class _Question:
                 await asyncio.gather(running, return_exceptions=True)
                 raise _Withdrawn
             await asyncio.wait([running], timeout=LOOK_S)
-        said = vouched(sentences_of_model(running.result()), "\n".join(self._evidence))
+        told = vouched(sentences_of_model(running.result()), "\n".join(self._evidence))
+        said = (*self.said, *(s for s in told if s not in self.said))
         if not said:
             raise _NothingToSay
+        if len(said) == len(self.said):
+            said += (NO_MORE,)
         source = self._sources[-1] if self._sources else f"model {self._config.model}"
         return Result(said, source=source[:200], card=self._card)
 
@@ -151,7 +165,7 @@ class _Question:
                 self._of._model(), instructions=INSTRUCTIONS, tools=self._tools(), retries=1,
                 toolsets=[t for t in toolsets if t is not None])
             done = await agent.run(
-                prompt, event_stream_handler=_drained,
+                prompt, event_stream_handler=self._listen,
                 model_settings={"max_tokens": self._config.tokens},
                 usage_limits=UsageLimits(request_limit=self._config.calls + 2,
                                          tool_calls_limit=self._config.calls,
@@ -161,6 +175,27 @@ class _Question:
         if reason is None:
             raise _BrokenOff
         return whole_sentences(str(done.output)) if reason == "length" else str(done.output)
+
+    async def _listen(self, context: Any, events: AsyncIterator[Any]) -> None:
+        """Follow the stream: silence is noticed early, and what is finished is said early."""
+        async for event in events:
+            part, delta = getattr(event, "part", None), getattr(event, "delta", None)
+            if event.event_kind == "part_start" and part.part_kind == "text":
+                self._text, self._told = part.content, 0
+            elif event.event_kind == "part_delta" and delta.part_delta_kind == "text":
+                self._text += delta.content_delta
+                self._say_finished()
+
+    def _say_finished(self) -> None:
+        """Say what is sure to stay: whole sentences whose figures are vouched for by now, in their
+        order; the last one waits, for it may only announce a tool."""
+        for sentence in finished_sentences(self._text)[self._told :]:
+            if self._cancelled() or not vouched((sentence,), "\n".join(self._evidence)):
+                return
+            self._told += 1
+            if sentence not in self.said:
+                self.said.append(sentence)
+                self._say(sentence)
 
     async def _served(self, stack: AsyncExitStack, server: McpConfig) -> Any:
         """Tools of an MCP server; None, told in the log, when it does not come up."""
@@ -239,12 +274,6 @@ class _Question:
             return self._noted(work(), source)
         except WebError as error:
             return str(error)
-
-
-async def _drained(context: Any, events: AsyncIterator[Any]) -> None:
-    """With a handler the endpoint is asked to stream, so that silence is noticed early."""
-    async for _ in events:
-        continue
 
 
 def _prompt(ask: Ask, question: str) -> str:

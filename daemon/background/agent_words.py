@@ -30,6 +30,14 @@ def sentences_of_model(text: str) -> tuple[str, ...]:
     return tuple(s[:MOST_CHARACTERS] for s in found if any(map(str.isalnum, s)))[:MOST_SENTENCES]
 
 
+def finished_sentences(text: str) -> tuple[str, ...]:
+    """Sentences of a text that goes on, but for the last; none while markup is open in it, for
+    what closes it changes what stood before."""
+    open_now = text.count("```") % 2 or any(
+        text.rfind(begin) > text.rfind(end) for begin, end in ("<>", "[]", "()"))
+    return () if open_now else sentences_of_model(text)[:-1]
+
+
 def whole_sentences(text: str) -> str:
     """What a budget cut off, up to its last whole sentence."""
     return _CUT.sub("", text)

@@ -42,13 +42,23 @@ LEAST_HEARD = 0.2
 _BIAS, _SCORE, _MARGIN, _COVER, _HEADING = -5.003, 0.298, 2.691, 5.277, 1.719
 
 
+Say = Callable[[str], None]
+"""Takes a sentence of an answer before the whole is known."""
+
+
+def keep(sentence: str) -> None:
+    """Nothing is said before the whole answer is known."""
+
+
 class Reasoner(Protocol):
     """What the worker needs of a reasoner."""
 
     def answer(
         self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
-        frames: Sequence[bytes] = (),
-    ) -> Result | None: ...
+        frames: Sequence[bytes] = (), say: Say = keep,
+    ) -> Result | None:
+        """The whole answer, of which what went to `say` is the beginning; at least one sentence
+        more. None when it was cancelled."""
 
 
 def confidence(hit: Hit) -> float:
@@ -91,7 +101,7 @@ class PlainReasoner:
 
     def answer(
         self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
-        frames: Sequence[bytes] = (),
+        frames: Sequence[bytes] = (), say: Say = keep,
     ) -> Result | None:
         """Answer a request; None when it was cancelled meanwhile. frames: JPEG."""
         if ask.kind == "calculate":

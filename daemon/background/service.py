@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,8 @@ class _Job:
     """JPEG by name; gone with the job, never written anywhere."""
     cancelled: bool = False
     beat_s: float = 0.0
+    said: list[str] = field(default_factory=list)
+    """Sentences that were sent before the whole answer was known."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ class Worker:
                     continue
                 done = _Done(job.device, () if job.cancelled else messages)
                 self._remember(key, done)
-            self._publish_all(done)
+            self._publish_all(done, len(job.said))
             self.counts["answered"] += bool(done.messages)
 
     def _next(self) -> _Job | None:
@@ -305,12 +307,19 @@ class Worker:
         def gone() -> bool:
             return job.cancelled or self._monotonic() > job.ends_s
 
+        def say(sentence: str) -> None:
+            n = len(job.said)
+            if n < wire.MAX_PARTS - 1 and not gone():
+                job.said.append(sentence)
+                self._publish(job.device, self._message(job.ask, AnswerType.PART, n=n,
+                                                        text=sentence[:2_000]))
+
         if gone():
             return ()
         try:
             with self._lock:
                 frames = tuple(job.frames[name] for name in sorted(job.frames))
-            result = self._reasoner.answer(job.ask, job.clip, gone, frames=frames)
+            result = self._reasoner.answer(job.ask, job.clip, gone, frames=frames, say=say)
         except Exception as error:
             # One question must not end the worker. The message may quote the wearer: not logged.
             at = traceback.extract_tb(error.__traceback__)[-1]
@@ -318,6 +327,7 @@ class Worker:
             LOG.error("a request of kind %s failed: %s at %s:%s", job.ask.kind, *where)
             self.counts["failed"] += 1
             result = failed("Something went wrong while I looked that up.")
+            result = replace(result, sentences=(*job.said, *result.sentences))
         return () if result is None else self._messages(job.ask, result)
 
     def _messages(self, ask: Ask, result: Result) -> tuple[Answer, ...]:
@@ -344,8 +354,8 @@ class Worker:
         while len(self._done) > MAX_REMEMBERED:
             self._done.popitem(last=False)
 
-    def _publish_all(self, done: _Done) -> None:
-        for message in done.messages:
+    def _publish_all(self, done: _Done, first: int = 0) -> None:
+        for message in done.messages[first:]:
             self._publish(done.device, message)
 
     def _publish(self, device: str, answer: Answer) -> None:

@@ -129,7 +129,7 @@ def test_fifty_texts_are_content_and_nothing_else(results, links, workers, probe
     left = iter(results)
 
     class Given:
-        def answer(self, ask, clip, cancelled, frames=()):
+        def answer(self, ask, clip, cancelled, frames=(), say=None):
             return next(left)
 
     workers(Given(), 1)

@@ -15,6 +15,7 @@ import pytest
 
 from daemon.background.broker import BrokerError, EmbeddedBroker, find_mosquitto
 from daemon.background.mqtt import BrokerOptions
+from daemon.background.reasoner import Say, keep
 from daemon.background.service import Worker
 from daemon.background.tools.result import Result
 from daemon.background.wire import Ask
@@ -22,6 +23,8 @@ from daemon.delegation import Link
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONG_S = 30.0
+EARLY_S = 0.5
+"""Between a sentence that is known early and the rest of the answer."""
 DEVICE = """
 import sys, threading
 from pathlib import Path
@@ -67,15 +70,20 @@ class Gate:
             self.open.set()
 
     def answer(self, ask: Ask, clip: np.ndarray | None, cancelled: Callable[[], bool],
-               frames: Sequence[bytes] = ()):
+               frames: Sequence[bytes] = (), say: Say = keep):
         self.asked.append(ask)
         self.clips.append(clip)
         self.frames.append(frames)
         while not self.open.wait(0.02):
             if cancelled():
                 return None
-        if ask.words == "fail":
+        if ask.words.startswith("early"):
+            say("Early.")
+            time.sleep(EARLY_S)
+        if ask.words.endswith("fail"):
             raise RuntimeError("on purpose")
+        if ask.words == "early":
+            return Result(("Early.", "Late."), source="test")
         return Result((f"First of {ask.words}.", "Second."), source="test")
 
 

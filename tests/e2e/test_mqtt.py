@@ -16,6 +16,7 @@ from daemon.background.wire import Answer, AnswerType, Ask
 from daemon.delegation import EventKind
 from tests.e2e.mqtt_stage import (
     DEVICE,
+    EARLY_S,
     LONG_S,
     REPOSITORY,
     Gate,
@@ -45,6 +46,28 @@ def test_a_question_with_its_clip_is_answered_in_order(links, workers) -> None:
     assert np.array_equal(gate.clips[0], clip)
     assert gate.asked[0].conversation[0].text == "hello"
     assert link.committed(id) and link.open_ids() == ()
+
+
+@pytest.mark.parametrize("words, last", [("early", "Late."), (
+    "early fail", "Something went wrong while I looked that up.")])
+def test_a_sentence_that_is_known_early_is_there_early_and_once(
+        links, workers, words: str, last: str) -> None:
+    worker = workers(Gate())
+    link = links()
+    link.ask("question", words)
+    events, came_s = [], {}
+
+    def all_came() -> bool:
+        for event in link.poll():
+            events.append(event)
+            came_s[event.text] = time.monotonic()
+        return last in came_s
+
+    until(all_came, "the last sentence came")
+    assert [(e.kind.value, e.n, e.text) for e in events] == [
+        ("accepted", 0, ""), ("part", 0, "Early."), ("final", 1, last)]
+    assert came_s[last] - came_s["Early."] > 0.6 * EARLY_S
+    assert link.stats()["duplicates"] == 0 and worker.counts["answered"] == 1
 
 
 def test_a_round_trip_is_not_held_up_by_nagle(links, workers) -> None:

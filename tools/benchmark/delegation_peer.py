@@ -13,6 +13,7 @@ import numpy as np
 
 from daemon.background import wire
 from daemon.background.mqtt import BrokerOptions
+from daemon.background.reasoner import Say, keep
 from daemon.background.service import Worker
 from daemon.background.tools.result import Result
 from daemon.background.wire import Answer, AnswerType, Ask
@@ -24,7 +25,8 @@ class Reasoner:
     """Has the answer ready."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = (),
+               say: Say = keep) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         return Result((SENTENCE,), source="benchmark")
 

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from daemon.background.mqtt import BrokerOptions
+from daemon.background.reasoner import Say, keep
 from daemon.background.service import Worker
 from daemon.background.tools.result import Result
 from daemon.background.wire import Ask
@@ -30,7 +31,8 @@ class Reasoner:
     """Knows its answer and takes its time."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = (),
+               say: Say = keep) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         number = int(ask.words.rpartition(" ")[2])
         ends_s = time.monotonic() + (SLOW_S if number % SLOW_EVERY == 7 else 0.01 * (number % 5))

@@ -25,6 +25,7 @@ from rich.console import Console
 from daemon.background.broker import EmbeddedBroker
 from daemon.background.mqtt import BrokerOptions, make_client
 from daemon.background.mqtt import connect as connect_client
+from daemon.background.reasoner import Say, keep
 from daemon.background.service import Worker
 from daemon.background.tools.result import Result
 from daemon.background.wire import Ask
@@ -47,7 +48,8 @@ class Reasoner:
     """Answers at once, but for what is held."""
 
     def answer(self, ask: Ask, clip: np.ndarray | None,
-               cancelled: Callable[[], bool], frames: Sequence[bytes] = ()) -> Result | None:
+               cancelled: Callable[[], bool], frames: Sequence[bytes] = (),
+               say: Say = keep) -> Result | None:
         """As `daemon.background.reasoner.Reasoner`."""
         while ask.words == HELD and not cancelled():
             time.sleep(0.05)
