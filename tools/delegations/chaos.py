@@ -49,7 +49,7 @@ LOOK_S = 0.1
 
 
 class Process:
-    """A process of ours that is killed and started again; armed with a crash point most times."""
+    """A process of ours that is killed and started again; armed with crash points most times."""
 
     def __init__(self, target: Callable[..., None], broker: str, log: Path, points: list[str],
                  rng: random.Random, namespace: str = "") -> None:
@@ -75,17 +75,20 @@ class Process:
     def _start(self, armed: bool) -> None:
         life = crash.Life(self._broker, self.log, namespace=self._namespace)
         if armed and self._rng.random() < ARMED_SHARE:
-            life = replace(life, point=self._next_point(), calls=self._rng.randint(1, MOST_CALLS))
+            life = replace(life, points=self._next_points())
         theirs, self._orders = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(target=self._target, args=(life, theirs), daemon=True)
         self._process.start()
         theirs.close()
 
-    def _next_point(self) -> str:
-        """One that it has not come to yet, while there is one."""
+    def _next_points(self) -> tuple[tuple[str, int], ...]:
+        """Half of those that it has not died at yet, the first time it comes there: some steps are
+        so rare that it would hardly ever come there a second time; and any other, later."""
         hit = {e["point"] for e in crash.read_log(self.log) if e["event"] == "crash"}
         left = [point for point in self._points if point not in hit]
-        return self._rng.choice(left or self._points)
+        fresh = [(point, 1) for point in self._rng.sample(left, (len(left) + 1) // 2)]
+        any_other = self._rng.choice(self._points)
+        return *fresh, (any_other, self._rng.randint(2, MOST_CALLS))
 
     def send(self, order: dict[str, Any]) -> None:
         """Give it an order; one that is dead just now does not get it."""

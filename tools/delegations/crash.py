@@ -50,23 +50,21 @@ class Life:
     """URL, through a proxy."""
     log: Path
     """What it did; what it says on standard error goes beside it."""
-    point: str = ""
-    """Where it kills itself, empty for nowhere."""
-    calls: int = 1
-    """The n-th time it comes there, from 1."""
+    points: tuple[tuple[str, int], ...] = ()
+    """Where it kills itself, and at the how many-th time that it comes there, from 1."""
     namespace: str = ""
     """Of the network that it lives in, empty for this machine's."""
 
     def begin(self, steps: dict[str, tuple[type, str]]) -> Log:
-        """Move into its network, open the log and arm the crash point."""
+        """Move into its network, open the log and arm the crash points."""
         if self.namespace:
             enter(self.namespace)
         errors = os.open(self.log.with_suffix(".err"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(errors, 2)
         os.close(errors)
         log = Log(self.log)
-        if self.point:
-            arm(steps, self.point, self.calls, log)
+        for point, calls in self.points:
+            arm(steps, point, calls, log)
         return log
 
 
