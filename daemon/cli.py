@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ENGINES = ("auto", "onnx", "torch", "tensorrt", "cuda-shim")
+ENGINES = ("auto", "onnx", "torch", "tensorrt", "cuda", "cuda-shim")
 PRECISIONS = ("fp32", "fp16", "bf16")
 BACKENDS = ("tensorrt", "tensorrt_rtx")
 MISUSED = 2

@@ -120,7 +120,7 @@ class VoiceConfig(Section):
 class EngineConfig(Section):
     """What runs the interaction model."""
 
-    name: Literal["auto", "onnx", "torch", "tensorrt", "cuda-shim"] = "auto"
+    name: Literal["auto", "onnx", "torch", "tensorrt", "cuda", "cuda-shim"] = "auto"
     """`auto` takes the fastest that this machine has."""
     weights: FilePath | None = None
     """Exported model; without one the bundled weights are used."""

@@ -51,7 +51,7 @@ class RunOptions:
     record: Path | None = None
     """MCAP file that gets every micro-turn."""
     engine: str = "auto"
-    """auto, onnx, torch, tensorrt or cuda-shim."""
+    """auto, onnx, torch, tensorrt, cuda or cuda-shim."""
     broker: str = "none"
     """none, embedded, or an address."""
     stepped: bool = False

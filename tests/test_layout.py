@@ -28,7 +28,8 @@ ROOT_MODULES = {"daemon.turn": set(), "daemon.clock": {"daemon.turn"},
 """Modules that everything else stands on, and what they may import of ours."""
 STAGES = ("daemon.senses", "daemon.voice", "daemon.engines", "daemon.delegation")
 """Stages of the data's way: none may know another."""
-TORCH_MODULES = ("daemon.engines.torch_engine",)
+TORCH_MODULES = ("daemon.engines.torch_engine", "daemon.engines.kernel_engine",
+                 "kernels.torch_arrays")
 """Modules that may need torch; they are imported only where it is asked for."""
 LINES = 400
 LONG: dict[str, str] = {}

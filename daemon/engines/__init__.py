@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.engines.base import Engine, EngineMismatch
 
-NAMES = ("auto", "onnx", "torch", "tensorrt", "cuda-shim")
+NAMES = ("auto", "onnx", "torch", "tensorrt", "cuda", "cuda-shim")
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "weights" / "step.onnx"
 """The bundled export; its description and its data lie beside it."""
 
@@ -16,8 +16,8 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
                 built: Path | None = None, precision: str = "fp16") -> Engine:
     """Load an engine, that one and no other. weights: an exported step (`.onnx`); None for the
     bundled one. built: folder with what `tagalong build-engine` made, for `tensorrt`; `auto` takes
-    `tensorrt` where it is built at this precision, else `onnx`. `cuda-shim` runs the CUDA kernels'
-    source on the CPU.
+    `tensorrt` where it is built at this precision, else `onnx`. `cuda` is torch and the CUDA
+    kernels on a GPU, `cuda-shim` the kernels' source on the CPU.
 
     Raises:
         EngineMismatch: unknown name, missing weights or a package that is not there; the text
@@ -35,11 +35,8 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
         from daemon.engines.torch_engine import TorchEngine
 
         return TorchEngine(path, threads)
-    if name == "cuda-shim":
-        from daemon.engines.kernel_engine import KernelEngine
-        from kernels.backend import Cpu
-
-        return KernelEngine(path, Cpu())
+    if name in ("cuda", "cuda-shim"):
+        return _with_kernels(path, name)
     if name == "tensorrt":
         from daemon.engines.tensorrt import open_tensorrt
 
@@ -49,21 +46,38 @@ def open_engine(name: str = "auto", weights: Path | None = None, threads: int = 
     return OnnxEngine(path, threads)
 
 
+def _with_kernels(path: Path, name: str) -> Engine:
+    from kernels.backend import Cpu, Gpu, GpuError
+
+    try:
+        from daemon.engines.kernel_engine import KernelEngine
+        from kernels.torch_arrays import TorchArrays
+    except ImportError as error:
+        raise EngineMismatch(f"engine {name}: torch is not installed ({error}); "
+                             "next: pip install torch, or --engine onnx") from error
+    try:
+        return KernelEngine(path, TorchArrays(Gpu() if name == "cuda" else Cpu()))
+    except GpuError as error:
+        raise EngineMismatch(f"engine {name}: {error}") from error
+
+
 def open_or_next(name: str, weights: Path | None, threads: int, built: Path | None,
                  precision: str, tell: Callable[[str], None]) -> Engine:
-    """As `open_engine`, but where `tensorrt` cannot be used, now or later, ONNX Runtime takes over
-    and `tell` gets one sentence that says why.
+    """As `open_engine`, but where an engine on a GPU, `tensorrt` or `cuda`, cannot be used, now or
+    later, ONNX Runtime takes over and `tell` gets one sentence that says why.
 
     Raises: as `open_engine`.
     """
-    on_gpu = name == "tensorrt" or (name == "auto" and _is_built(built, precision))
-    if not on_gpu:
+    if name == "auto" and _is_built(built, precision):
+        name = "tensorrt"
+    if name not in ("tensorrt", "cuda"):
         return open_engine(name, weights, threads)
     try:
-        first = open_engine("tensorrt", weights, threads, built, precision)
+        first = open_engine(name, weights, threads, built, precision)
     except EngineMismatch as error:
         fallback = open_engine("onnx", weights, threads)
-        tell(f"engine tensorrt: {error}; going on with engine onnx")
+        told = str(error).removeprefix(f"engine {name}: ")
+        tell(f"engine {name}: {told}; going on with engine onnx")
         return fallback
     from daemon.engines.standby import Standby
 

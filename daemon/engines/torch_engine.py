@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,38 @@ from daemon.engines.base import (
     StepOutputs,
     load_spec,
 )
+from models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from models.model import InteractionNet
+
+
+def load_net(path: Path, spec: ModelConfig) -> InteractionNet:
+    """The network with the weights beside an exported step.
+
+    Raises:
+        EngineMismatch: torch or the weights are missing, or they do not fit.
+    """
+    try:
+        from models.export import read_weights
+        from models.model import InteractionNet
+    except ImportError as error:
+        raise EngineMismatch(f"engine torch: torch is not installed ({error}); "
+                             "next: pip install torch, or --engine onnx") from error
+    net = InteractionNet(spec).eval()
+    try:
+        weights = read_weights(path)
+    except Exception as error:  # onnx has a class of its own for every failure
+        raise EngineMismatch(f"{path}: its weights cannot be read ({error}); "
+                             "next: get the weights again") from error
+    try:
+        unfit = net.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise EngineMismatch(f"{path}: does not fit {path.stem}.json ({error})") from error
+    # the phone head serves training alone and is not exported
+    if unfit.unexpected_keys or any(not k.startswith("phone.") for k in unfit.missing_keys):
+        raise EngineMismatch(f"{path}: does not fit {path.stem}.json ({unfit})")
+    return net
 
 
 class TorchEngine:
@@ -28,28 +61,14 @@ class TorchEngine:
         Raises:
             EngineMismatch: torch or the weights are missing, or they do not fit.
         """
-        try:
-            import torch
-
-            from models.export import read_weights
-            from models.model import OUTPUT_HEADS, InteractionNet
-        except ImportError as error:
-            raise EngineMismatch(f"engine torch: torch is not installed ({error}); "
-                                 "next: pip install torch, or --engine onnx") from error
-        self._torch = torch
-        torch.set_num_threads(threads)
         self.spec = load_spec(path.with_suffix(".json"))
-        self._net = InteractionNet(self.spec).eval()
-        self._names = tuple(OUTPUT_HEADS)
-        try:
-            weights = read_weights(path)
-        except Exception as error:  # onnx has a class of its own for every failure
-            raise EngineMismatch(f"{path}: its weights cannot be read ({error}); "
-                                 "next: get the weights again") from error
-        unfit = self._net.load_state_dict(weights, strict=False)
-        # the phone head serves training alone and is not exported
-        if unfit.unexpected_keys or any(not k.startswith("phone.") for k in unfit.missing_keys):
-            raise EngineMismatch(f"{path}: does not fit {path.stem}.json ({unfit})")
+        self._net = load_net(path, self.spec)
+        import torch
+
+        from models.model import OUTPUT_HEADS
+
+        self._torch, self._names = torch, tuple(OUTPUT_HEADS)
+        torch.set_num_threads(threads)
         self._feed = Feed()
         self._ring = Ring(self.spec)
         # Tensors share the arrays' memory: what feed and ring write, the network reads.

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from daemon.engines import WEIGHTS, open_engine
-from daemon.engines.base import HEADS, StepInputs
+from daemon.engines import WEIGHTS, open_engine, open_or_next
+from daemon.engines.base import HEADS, EngineLost, EngineMismatch, StepInputs
 from daemon.events import to_line
 from daemon.interaction import InteractionModel
 from daemon.run import Runner
@@ -74,6 +75,26 @@ def test_a_state_goes_on_in_another_engine() -> None:
     for name in HEADS:
         np.testing.assert_array_equal(first.step(inputs[5]).logits[name],
                                       second.step(inputs[5]).logits[name])
+
+
+def test_without_a_gpu_the_engine_on_one_says_what_is_missing_and_onnx_goes_on() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(EngineMismatch, match="^engine cuda: .*; next: "):
+        open_engine("cuda")
+    told: list[str] = []
+    engine = open_or_next("cuda", None, 1, None, "fp16", told.append)
+    assert engine.name == "onnx" and len(told) == 1
+    assert told[0].startswith("engine cuda: ") and told[0].endswith("going on with engine onnx")
+
+
+def test_a_gpu_that_fails_is_told_apart_from_an_engine_that_does_not_fit(monkeypatch) -> None:
+    engine = open_engine("cuda-shim")
+    def fails(*arguments: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure\nmore of it")
+    monkeypatch.setattr(engine, "_append", fails)
+    with pytest.raises(EngineLost, match="^CUDA error: unspecified launch failure; next: "):
+        engine.step(inputs_of(InteractionModel(engine, None), turns(1)[0]))
 
 
 def test_the_demo_gives_the_events_of_onnx_runtime(tmp_path: Path) -> None:
