@@ -21,8 +21,10 @@ from kernels.backend import Gpu, GpuError
 from kernels.build import BuildError
 from kernels.graph import Graph
 from tests.kernels.cases import CASES
-from tools.gpu_load import MicroTurn, large
+from tools.gpu_load import HEADS, MicroTurn, large
 
+WAYS = ("eager", "compiled", "library")
+"""Of torch, as `tools.gpu_beside` names them."""
 LAUNCHES = 20
 """In one graph, so that the time of a launch is the GPU's and not that of asking for it."""
 
@@ -45,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     show(report)
-    return 0 if all(not row["wrong"] for row in report["checks"]) else 1
+    wrong = [w for row in report["checks"] for w in row["wrong"]]
+    return 1 if wrong or report.get("network_wrong") else 0
 
 
 def measure(gpu: Gpu, asked: argparse.Namespace) -> dict:
@@ -58,9 +61,27 @@ def measure(gpu: Gpu, asked: argparse.Namespace) -> dict:
     report["kernels"] = [timed(gpu, name, *load, asked.repeats)
                          for name, load in loads.items()]
     report["micro_turn"] = micro_turns(gpu, turn, asked.turns)
-    report["left_out"] = ["the network itself: tagalong bench measures engines",
-                          "torch and library calls beside the kernels"]
+    report["left_out"] = []
+    for name, part in (("torch beside the kernels", beside), ("the network", network)):
+        try:
+            report |= part(asked)
+        except (ImportError, RuntimeError) as error:  # also GpuError and all that torch raises
+            report["left_out"].append(f"{name}: {str(error).splitlines()[0]}")
     return report
+
+
+def beside(asked: argparse.Namespace) -> dict:
+    """Torch's times for the same operations, microseconds."""
+    from tools.gpu_beside import compared
+
+    return {"torch_us": compared(HEADS, asked.repeats, LAUNCHES)}
+
+
+def network(asked: argparse.Namespace) -> dict:
+    """Whole micro-turns of the shipped weights by `--engine cuda`, held to ONNX Runtime first."""
+    from tools.gpu_network import compare, stepped
+
+    return {"network_wrong": compare(min(asked.turns, 200)), "network": stepped(asked.turns)}
 
 
 def check(gpu: Gpu, name: str, cases: int) -> dict:
@@ -125,13 +146,14 @@ def show(report: dict) -> None:
     console, checks = Console(), {row["kernel"]: row for row in report["checks"]}
     table = Table(title=f"{report['gpu']}, {report['architecture']}, copies at "
                         f"{report['copy_gb_s']:.0f} GB/s")
-    for column in ("kernel", "cases right", "launch us", "GB/s", "share of a copy"):
+    for column in ("kernel", "cases right", "launch us", "GB/s", "share of a copy", *WAYS):
         table.add_column(column, justify="left" if column == "kernel" else "right")
     for row in report["kernels"]:
         checked = checks.get(row["kernel"])
         right = checked and f"{checked['cases'] - len(checked['wrong'])} of {checked['cases']}"
         table.add_row(row["kernel"], right or "", f"{row['launch_us']:.1f}", f"{row['gb_s']:.1f}",
-                      f"{100 * row['gb_s'] / report['copy_gb_s']:.1f} %")
+                      f"{100 * row['gb_s'] / report['copy_gb_s']:.1f} %",
+                      *_times(report.get("torch_us", {}).get(row["kernel"], {}), row["launch_us"]))
     console.print(table)
     turn = report["micro_turn"]
     console.print(f"{turn['turns']} micro-turns of {turn['launches_in_the_graph']} launches in one "
@@ -140,7 +162,18 @@ def show(report: dict) -> None:
     for row in report["checks"]:
         for wrong in row["wrong"][:3]:
             console.print(f"WRONG {row['kernel']} {wrong}", markup=False)
-    console.print("left out: " + "; ".join(report["left_out"]))
+    if "network" in report:
+        net = report["network"]
+        console.print(f"the network, {net['turns']} micro-turns: {net['p50_ms']:.2f} ms, p99 "
+                      f"{net['p99_ms']:.2f} ms; other than ONNX Runtime: {report['network_wrong']}")
+    if report["left_out"]:
+        console.print("left out: " + "; ".join(report["left_out"]), markup=False)
+
+
+def _times(torch_us: dict[str, float], ours_us: float) -> list[str]:
+    """Of each way of torch: microseconds, and how many times ours that is."""
+    return [f"{torch_us[way]:.1f} ({torch_us[way] / ours_us:.1f}x)" if way in torch_us else ""
+            for way in WAYS]
 
 
 if __name__ == "__main__":

@@ -238,6 +238,9 @@ sys.exit(main([*few, "--json", {str(out)!r}]))
                                                             for row in report["checks"]]
     assert report["micro_turn"]["launches_in_the_graph"] == 13
     assert report["gpu"] == "stand-in 0" and "1 of 1" in done.stdout
+    # torch has no CUDA here: both are left out by name, and the rest is measured all the same
+    assert [line.split(":")[0] for line in report["left_out"]] == ["torch beside the kernels",
+                                                                   "the network"]
 
 
 def test_the_check_says_what_is_missing(machine):
