@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from daemon.engines.base import EngineMismatch
 from kernels.backend import Gpu, GpuError
 from kernels.build import BuildError
 from kernels.graph import Graph
@@ -65,7 +66,7 @@ def measure(gpu: Gpu, asked: argparse.Namespace) -> dict:
     for name, part in (("torch beside the kernels", beside), ("the network", network)):
         try:
             report |= part(asked)
-        except (ImportError, RuntimeError) as error:  # also GpuError and all that torch raises
+        except (ImportError, RuntimeError, EngineMismatch) as error:  # torch raises RuntimeError
             report["left_out"].append(f"{name}: {str(error).splitlines()[0]}")
     return report
 
