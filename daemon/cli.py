@@ -217,7 +217,8 @@ def _background_parser(verbs: Any) -> None:
     _config_flag(background)
     background.add_argument("--broker", metavar="URL", help="mqtt://localhost, mqtts://HOST")
     background.add_argument("--manuals", type=Path, metavar="DIR", help="*.md, *.txt, *.pdf")
-    background.add_argument("--workout-log", type=Path, metavar="FILE", help="SQLite file")
+    background.add_argument("--workout-log", metavar="FILE",
+                            help="SQLite file, or postgresql+psycopg://USER@HOST/DATABASE")
     background.add_argument("--name", help="name of this worker in the topics")
 
 

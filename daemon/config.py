@@ -62,7 +62,17 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _file_or_url(where: str, info: ValidationInfo) -> str:
+    """A URL as it is; a path as `_from_folder`. Secrets come by file."""
+    if "://" not in where:
+        return str(_from_folder(Path(where), info))
+    if urlsplit(where).password:
+        raise ValueError("a URL without a password in it (use ?passfile=FILE)")
+    return where
+
+
 FilePath = Annotated[Path, Field(strict=False), AfterValidator(_from_folder)]
+FileOrUrl = Annotated[str, AfterValidator(_file_or_url)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 
 
@@ -291,8 +301,9 @@ class BackgroundConfig(Section):
     """Name of this worker in the topics."""
     manuals: FilePath | None = None
     """Folder of manuals (*.md, *.txt, *.pdf); without one the bundled ones."""
-    workout_log: FilePath | None = None
-    """File of the workout log; without one it lies in the state folder."""
+    workout_log: FileOrUrl | None = None
+    """File of the workout log; without one it lies in the state folder. A log that workers share is
+    a URL: `postgresql+psycopg://USER@HOST/DATABASE?passfile=/etc/tagalong/pgpass`."""
     agent: FilePath | None = None
     """Settings of a language model behind it (daemon/background/agent_config.py), another TOML."""
     concurrency: int = Field(2, ge=1, le=64)

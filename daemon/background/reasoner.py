@@ -22,7 +22,7 @@ from daemon.background.tools.manual_search import Hit, ManualIndex, cited, terms
 from daemon.background.tools.manual_store import ManualStore
 from daemon.background.tools.manual_words import same
 from daemon.background.tools.result import Result, failed, not_caught
-from daemon.background.tools.workout_log import WorkoutLog
+from daemon.background.tools.workout_log import WorkoutLog, is_shared
 from daemon.background.transcribe import Transcriber
 from daemon.background.wire import Ask
 
@@ -76,14 +76,16 @@ def _name_of(folder: Path) -> str:
 class PlainReasoner:
     """Tools and manuals, no language model behind it. Thread-safe."""
 
-    def __init__(self, manuals_dir: Path, workout_db: Path) -> None:
-        """Load manuals, recogniser and workout log; the manuals' index is kept beside the log.
+    def __init__(self, manuals_dir: Path, workout_log: Path | str) -> None:
+        """Load manuals, recogniser and workout log; the manuals' index is kept beside the log, in
+        memory where that is a shared database.
 
         Raises:
             ManualError: the folder of manuals cannot be used.
             ValueError: the workout log cannot be used.
         """
-        index = workout_db.with_name(f"manuals-{_name_of(manuals_dir)}.sqlite")
+        name = f"manuals-{_name_of(manuals_dir)}.sqlite"
+        index = None if is_shared(workout_log) else Path(workout_log).with_name(name)
         self.manuals = ManualStore(manuals_dir, index)
         for problem in self.manuals.problems:
             LOG.warning("%s", problem)
@@ -91,7 +93,7 @@ class PlainReasoner:
         self.index = ManualIndex(sections, self.manuals.candidates)
         self.overheard = Overheard(sections)
         self.transcriber = Transcriber(sections)
-        self.workout_log = WorkoutLog(workout_db)
+        self.workout_log = WorkoutLog(workout_log)
         load_units()
 
     def close(self) -> None:

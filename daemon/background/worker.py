@@ -16,6 +16,7 @@ from types import TracebackType
 from daemon.background.mqtt import BrokerOptions, BrokerRefused
 from daemon.background.reasoner import PlainReasoner, Reasoner
 from daemon.background.service import TICK_S, Worker
+from daemon.background.tools.workout_log import is_shared
 
 MANUALS = Path(__file__).with_name("manuals")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ START_TIMEOUT_S = 60.0
 def run_worker(
     broker_url: str,
     manuals_dir: Path = MANUALS,
-    workout_db: Path = Path("workout.db"),
+    workout_log: Path | str = Path("workout.db"),
     name: str = "worker",
     concurrency: int = 2,
     *,
@@ -51,7 +52,7 @@ def run_worker(
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-    local = PlainReasoner(manuals_dir, workout_db)
+    local = PlainReasoner(manuals_dir, workout_log)
     reasoner = _with_model(local, agent)
     worker = Worker(reasoner, options, name, concurrency)
     worker.start()
@@ -82,12 +83,13 @@ class WorkerProcess:
     """A worker as a child process on this machine, for `--broker embedded`."""
 
     def __init__(
-        self, broker_url: str, manuals_dir: Path, workout_db: Path, concurrency: int = 1
+        self, broker_url: str, manuals_dir: Path, workout_log: Path | str, concurrency: int = 1
     ) -> None:
         """Prepare; `start` starts it."""
         self._command = [sys.executable, "-m", "daemon.background.worker", "--with-parent"]
         self._command += ["--broker", broker_url, "--manuals", str(Path(manuals_dir).resolve())]
-        self._command += ["--workout-log", str(Path(workout_db).resolve())]
+        log = workout_log if is_shared(workout_log) else Path(workout_log).resolve()
+        self._command += ["--workout-log", str(log)]
         self._command += ["--concurrency", str(concurrency)]
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = threading.Event()
@@ -165,7 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--manuals", type=Path, default=MANUALS,
                         help="folder of manuals: *.md, *.txt, *.pdf")
     parser.add_argument(
-        "--workout-log", type=Path, default=Path("workout.db"), help="SQLite file of the sets done"
+        "--workout-log", default="workout.db", metavar="FILE",
+        help="SQLite file of the sets done, or postgresql+psycopg://USER@HOST/DATABASE",
     )
     parser.add_argument("--agent", type=Path, metavar="FILE.toml",
                         help="language model behind it, see daemon/background/agent_config.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from daemon.commands.shared import configuration, make_folder, start_logging, state_dir
 from daemon.config import ConfigError
@@ -33,7 +34,8 @@ def background(arguments: argparse.Namespace) -> int:
         "--username": link.username,
         "--password-file": link.password_file,
     }
-    make_folder(log.parent)
+    if "://" not in str(log):
+        make_folder(Path(log).parent)
     start_logging()
     from daemon.background.worker import main as worker_main
 

@@ -1,12 +1,30 @@
-"""The workout log: sets go in, totals of a day or a week come out. One SQLite file."""
+"""The workout log: sets go in, totals of a day or a week come out.
+
+One SQLite file, or a database that workers on several machines share.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
+
+from sqlalchemy import (
+    Column,
+    Float,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.background.cards import Card, ChartPart
 from daemon.background.tools.result import Result, failed, say_number
@@ -14,44 +32,53 @@ from daemon.background.tools.result import Result, failed, say_number
 SOURCE = "workout log"
 PERIODS = {"today": 1, "day": 1, "week": 7, "this week": 7, "month": 30, "this month": 30}
 WEIGHTS = ("kilos", "kilograms", "pounds", "grams", "ounces")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sets (
-    id TEXT PRIMARY KEY,
-    device TEXT NOT NULL,
-    day TEXT NOT NULL,
-    item TEXT NOT NULL,
-    number REAL NOT NULL,
-    unit TEXT NOT NULL
+BUSY_S = 30.0
+"""How long a writer waits for another one of the same file."""
+_SETS = Table(
+    "sets", MetaData(),
+    Column("id", String(26), primary_key=True), Column("device", String(32), nullable=False),
+    Column("day", String(10), nullable=False), Column("item", String(200), nullable=False),
+    Column("number", Float, nullable=False), Column("unit", String(40), nullable=False),
 )
-"""
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""What knows "unless it is there" in each database."""
+
+
+def is_shared(where: Path | str) -> bool:
+    """Whether a log is named by a URL and lies elsewhere, not in a file here."""
+    return "://" in str(where)
 
 
 class WorkoutLog:
     """What each device's wearer did. Thread-safe; a request that comes twice counts once."""
 
-    def __init__(self, path: Path, today: Callable[[], date] = date.today) -> None:
-        """Open or make the file.
+    def __init__(self, where: Path | str, today: Callable[[], date] = date.today) -> None:
+        """Open or make the log: a SQLite file, or `postgresql+psycopg://USER@HOST/DATABASE`, whose
+        password libpq takes from a file (`?passfile=...`).
 
         Raises:
-            ValueError: it cannot be written or is not a SQLite file.
+            ValueError: it cannot be used; the message says why and what to do.
         """
         self._today = today
-        self._lock = threading.Lock()
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise ValueError(
-                f"workout log {path}: {error}; expected a SQLite file in a folder that can be "
-                "written: name another with --workout-log"
-            ) from None
+            self._db = _engine(where)
+            self._insert = _INSERT[self._db.dialect.name]
+            _make_table(self._db)
+        except KeyError as error:
+            raise ValueError(f"workout log {where}: expected a SQLite file or a PostgreSQL URL, not "
+                             f"{error.args[0]}") from None
+        except ImportError as error:
+            raise ValueError(f"workout log {where}: {error}; next: pip install 'tagalong[shared]'"
+                             ) from None
+        except (OSError, SQLAlchemyError) as error:
+            cause = str(error).splitlines()[0]
+            raise ValueError(f"workout log {where}: {cause}; expected a SQLite file in a folder that "
+                             "can be written, or a database that lets this worker in: name another "
+                             "with --workout-log") from None
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+        """Close file or connections."""
+        self._db.dispose()
 
     def answer(
         self, id: str, device: str, arguments: Mapping[str, int | float | str | None]
@@ -71,9 +98,10 @@ class WorkoutLog:
             return failed("Which exercise?", SOURCE)
         if not 0 < number <= 100_000:
             return failed("That number does not fit into the log.", SOURCE)
-        row = (id, device, self._today().isoformat(), item or "weight", number, unit)
-        with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO sets VALUES (?, ?, ?, ?, ?, ?)", row)
+        row = {"id": id, "device": device, "day": self._today().isoformat(),
+               "item": item or "weight", "number": number, "unit": unit}
+        with self._db.begin() as open_:
+            open_.execute(self._insert(_SETS).values(row).on_conflict_do_nothing())
         what = " ".join(part for part in (say_number(number), unit, item) if part)
         return Result((f"Logged {what}.",), source=SOURCE)
 
@@ -81,30 +109,56 @@ class WorkoutLog:
         days = PERIODS.get(period)
         if days is None:
             return failed("I can total today, a week or a month.", SOURCE)
-        first = (self._today() - timedelta(days=days - 1)).isoformat()
-        with self._lock:
-            total, sets = self._db.execute(
-                "SELECT COALESCE(SUM(number), 0), COUNT(*) FROM sets "
-                "WHERE device = ? AND item = ? AND unit = '' AND day >= ?",
-                (device, item, first),
-            ).fetchone()
+        by_day = self._by_day(device, item, days)
+        sets, total = (sum(column) for column in zip(*by_day.values())) if by_day else (0, 0.0)
         when = {1: "today", 7: "in seven days", 30: "in thirty days"}[days]
         if not sets:
             return Result((f"No {item} logged {when}.",), source=SOURCE)
         in_sets = "one set" if sets == 1 else f"{sets} sets"
-        card = None if days == 1 else self._chart(device, item, days)
+        card = None if days == 1 else self._chart(item, days, by_day)
         return Result((f"{say_number(total)} {item} in {in_sets} {when}.",), source=SOURCE,
                       card=card)
 
-    def _chart(self, device: str, item: str, days: int) -> Card:
+    def _by_day(self, device: str, item: str, days: int) -> dict[str, tuple[int, float]]:
+        """Day -> sets and repetitions, of the last days."""
+        first = (self._today() - timedelta(days=days - 1)).isoformat()
+        c = _SETS.c
+        query = select(c.day, func.count(), func.sum(c.number)).where(
+            c.device == device, c.item == item, c.unit == "", c.day >= first).group_by(c.day)
+        with self._db.connect() as open_:
+            return {day: (sets, total) for day, sets, total in open_.execute(query)}
+
+    def _chart(self, item: str, days: int, by_day: dict[str, tuple[int, float]]) -> Card:
         """What was done on each day."""
         dates = [self._today() - timedelta(days=n) for n in reversed(range(days))]
-        with self._lock:
-            found = dict(self._db.execute(
-                "SELECT day, SUM(number) FROM sets "
-                "WHERE device = ? AND item = ? AND unit = '' AND day >= ? GROUP BY day",
-                (device, item, dates[0].isoformat())))
         label = "%a" if days <= 7 else "%-d"
         return Card(title=f"{item}, {days} days"[:200], parts=(ChartPart(
             labels=tuple(d.strftime(label) for d in dates),
-            values=tuple(found.get(d.isoformat(), 0.0) for d in dates), unit=item[:200]),))
+            values=tuple(by_day.get(d.isoformat(), (0, 0.0))[1] for d in dates), unit=item[:200]),))
+
+
+def _make_table(db: Engine) -> None:
+    """Make the table where it is not there; two workers may begin at once."""
+    try:
+        _SETS.metadata.create_all(db)
+    except SQLAlchemyError:
+        if not inspect(db).has_table(_SETS.name):
+            raise
+
+
+def _engine(where: Path | str) -> Engine:
+    """Connections to a log. Raises KeyError for another kind of database, ImportError, OSError,
+    SQLAlchemyError."""
+    if is_shared(where):
+        url = make_url(str(where))
+        _INSERT[url.get_backend_name()]
+        return create_engine(url, pool_pre_ping=True)  # a database that was restarted is no error
+    Path(where).parent.mkdir(parents=True, exist_ok=True)
+    made = create_engine(URL.create("sqlite", database=str(where)),
+                         connect_args={"timeout": BUSY_S})
+
+    @event.listens_for(made, "connect")
+    def _readers_beside_a_writer(connection, record) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+    return made
