@@ -31,7 +31,7 @@ from daemon.background.mqtt import (
 )
 from daemon.background.picture import check_jpeg
 from daemon.background.reasoner import Reasoner
-from daemon.background.tools.result import Result, failed
+from daemon.background.tools.result import NotNow, Result, failed
 from daemon.background.wire import Answer, AnswerType, Ask, BadPayload
 
 LOG = logging.getLogger("tagalong.background")
@@ -269,9 +269,17 @@ class Worker:
             job = self._next()
             if job is None:
                 return
-            messages = () if job.cancelled else self._answer(job)
+            key, messages = (job.device, job.ask.id), ()
+            try:
+                if not job.cancelled:
+                    messages = self._answer(job)
+            except NotNow as error:
+                self.counts["not_now"] += 1
+                LOG.error("a request of kind %s is left to be asked again: %s", job.ask.kind, error)
+                with self._lock:
+                    self._jobs.pop(key, None)
+                continue
             with self._lock:
-                key = (job.device, job.ask.id)
                 self._jobs.pop(key, None)
                 if self._stopping:
                     continue
@@ -320,6 +328,8 @@ class Worker:
             with self._lock:
                 frames = tuple(job.frames[name] for name in sorted(job.frames))
             result = self._reasoner.answer(job.ask, job.clip, gone, frames=frames, say=say)
+        except NotNow:
+            raise
         except Exception as error:
             # One question must not end the worker. The message may quote the wearer: not logged.
             at = traceback.extract_tb(error.__traceback__)[-1]

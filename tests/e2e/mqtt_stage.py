@@ -17,7 +17,7 @@ from daemon.background.broker import BrokerError, EmbeddedBroker, find_mosquitto
 from daemon.background.mqtt import BrokerOptions
 from daemon.background.reasoner import Say, keep
 from daemon.background.service import Worker
-from daemon.background.tools.result import Result
+from daemon.background.tools.result import NotNow, Result
 from daemon.background.wire import Ask
 from daemon.delegation import Link
 
@@ -80,6 +80,8 @@ class Gate:
         if ask.words.startswith("early"):
             say("Early.")
             time.sleep(EARLY_S)
+        if ask.words == "not now" and len(self.asked) == 1:
+            raise NotNow("on purpose")
         if ask.words.endswith("fail"):
             raise RuntimeError("on purpose")
         if ask.words == "early":

@@ -70,6 +70,15 @@ def test_a_sentence_that_is_known_early_is_there_early_and_once(
     assert link.stats()["duplicates"] == 0 and worker.counts["answered"] == 1
 
 
+def test_what_cannot_be_answered_now_is_asked_again_and_answered(links, workers) -> None:
+    gate = Gate()
+    worker = workers(gate)
+    link = links(silence_s=0.5)
+    assert link.wait(link.ask("question", "not now", deadline_s=30), LONG_S)
+    assert [e.text for e in link.poll() if e.text] == ["First of not now.", "Second."]
+    assert worker.counts["not_now"] == 1 and len(gate.asked) == 2
+
+
 def test_a_round_trip_is_not_held_up_by_nagle(links, workers) -> None:
     """Without TCP_NODELAY on both ends every exchange would wait 40 ms or more for an ACK."""
     workers(Gate())

@@ -8,6 +8,10 @@ from daemon.background.cards import Card
 from daemon.background.wire import Outcome
 
 
+class NotNow(Exception):
+    """What an answer needs is away for now: nothing is answered, and the device asks again."""
+
+
 @dataclass(frozen=True)
 class Result:
     """An answer before it is cut into messages."""

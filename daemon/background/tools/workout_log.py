@@ -24,10 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from daemon.background.cards import Card, ChartPart
-from daemon.background.tools.result import Result, failed, say_number
+from daemon.background.tools.result import NotNow, Result, failed, say_number
 
 SOURCE = "workout log"
 PERIODS = {"today": 1, "day": 1, "week": 7, "this week": 7, "month": 30, "this month": 30}
@@ -83,7 +83,18 @@ class WorkoutLog:
     def answer(
         self, id: str, device: str, arguments: Mapping[str, int | float | str | None]
     ) -> Result:
-        """Log {number, item[, unit]}, or total {item[, period]} (today | week | month)."""
+        """Log {number, item[, unit]}, or total {item[, period]} (today | week | month).
+
+        Raises:
+            NotNow: the database is away, or the disk full.
+        """
+        try:
+            return self._answer(id, device, arguments)
+        except DBAPIError as error:
+            raise NotNow(f"workout log: {str(error).splitlines()[0]}") from error
+
+    def _answer(self, id: str, device: str,
+                arguments: Mapping[str, int | float | str | None]) -> Result:
         item = str(arguments.get("item") or "").strip().lower()
         unit = str(arguments.get("unit") or "").strip().lower()
         number = arguments.get("number")
