@@ -20,4 +20,5 @@ class Listening:
              rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
         """The words of a micro-turn, none too, and what these may have been instead."""
         cued = self._cues.hear(words, now_s, rivals)
-        return cued + self._interpreter.hear(words, now_s) + self._orders.hear(words, now_s)
+        interpreted = self._interpreter.hear(words, now_s, rivals)
+        return cued + interpreted + self._orders.hear(words, now_s, rivals)

@@ -10,7 +10,8 @@ from daemon.acts_desk import Desk, Handler
 from daemon.acts_effects import Earcon, Effect, Note, Say
 from daemon.ledger import Ledger
 from daemon.ledger_routine import Ordering
-from daemon.turn import Slots
+from daemon.order_match import OrderMatcher, Place
+from daemon.turn import TURN_S, Slots
 from models import orders
 
 PAUSE_S = 1.2
@@ -37,27 +38,35 @@ class OrderTaker:
     """Used by the step thread."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._words: tuple[str, ...] = ()
-        self._last_s = 0.0
+        self._ledger, self._matcher = ledger, OrderMatcher()
+        self._places: list[Place] = []
+        self._last_s: float | None = None
+        """When the newest word was heard; None while there is none."""
 
-    def hear(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """The words of a micro-turn, none too; the order once it is complete."""
+    def hear(self, words: tuple[str, ...], now_s: float,
+             rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
+        """The words of a micro-turn, none too, and what these may have been instead; the order once
+        it is complete."""
         mode = self._ledger.book.ordering
         if mode is None or now_s - mode.asked_at_s < SETTLE_S:
-            self._words = ()
+            self._places, self._last_s = [], None
             return []
+        new = [(word, rivals) for word in words or ("",) * bool(rivals)]
+        self._places += new
         if words:
-            self._words, self._last_s = self._words + words, now_s
-        paused = bool(self._words) and now_s - self._last_s >= PAUSE_S - 1e-6
+            self._last_s = now_s
+        heard = self._last_s is not None
+        paused = heard and now_s - self._last_s >= PAUSE_S - 1e-6
         waited_s = now_s - mode.asked_at_s
-        order = orders.parse(self._words) if paused or waited_s >= LIMIT_S else {}
+        # what was no order at the last look is none until more is heard
+        look = paused and (new or now_s - self._last_s < PAUSE_S + TURN_S) or waited_s >= LIMIT_S
+        order = self._matcher.find(self._places) if look else {}
         if "drink" in order:
             self._ledger.change(ordering=None)
             self._ledger.exchanged(now_s)
             text = orders.spoken(order)
             return [Note("order", text, {"order": order}), Say(text, cause="act:take_order")]
-        if waited_s >= LIMIT_S or waited_s >= WAIT_S and (paused or not self._words):
+        if waited_s >= LIMIT_S or waited_s >= WAIT_S and (paused or not heard):
             self._ledger.change(ordering=None)
             return [Say(NO_ORDER, cause="act:take_order")]
         return []

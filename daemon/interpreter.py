@@ -1,16 +1,15 @@
 """Interprets what the wearer says, phrase by phrase, while they go on talking.
 
-The words heard are compared, letter by letter, with every phrase of the phrasebook (normalised
-indel similarity, rapidfuzz): words that are not in the vocabulary are spelled in pieces and seldom
-come out whole. What resembles no phrase is left; open speech is for a larger model.
+The words heard, and what they may have been instead, are compared with every phrase of the
+phrasebook (`daemon.phrase_match`). What resembles no phrase is left; open speech is for a larger
+model.
 """
 
 from __future__ import annotations
 
-from rapidfuzz import fuzz, process
-
 from daemon.acts_effects import Effect, Note, Say
 from daemon.ledger import Ledger
+from daemon.phrase_match import PhraseMatcher
 from models.phrasebook import VOICE, Phrase, phrasebook
 
 WHOLE = 92.0
@@ -21,8 +20,6 @@ PAUSE_S = 0.4
 """Without a word."""
 FORGET_S = 2.0
 """Words that came to nothing are forgotten when none has followed for so long."""
-WORDS = 14
-"""Kept at most; no phrase is longer."""
 SETTLE_S = 0.6
 """Words heard so soon after the request are still its own."""
 
@@ -32,42 +29,43 @@ class Interpreter:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._words: tuple[str, ...] = ()
-        self._last_s = 0.0
-        self._best: tuple[Phrase | None, float] = (None, 0.0)
-        """The closest phrase to these words, and how much they are alike, percent."""
-        self._english = [p.english for p in phrasebook()]
+        self._matcher = PhraseMatcher([p.english for p in phrasebook()])
+        self._last_s: float | None = None
+        """When the newest word was heard; None while there is none."""
+        self._begun = False
+        """Whether the matcher has anything."""
+        self._best: tuple[int, float] = (0, 0.0)
+        """Number of the closest phrase, and how much it is like what was heard, percent."""
 
-    def hear(self, words: tuple[str, ...], now_s: float) -> list[Effect]:
-        """The words of a micro-turn, none too; what there is to say in the other language."""
+    def hear(self, words: tuple[str, ...], now_s: float,
+             rivals: tuple[tuple[str, float], ...] = ()) -> list[Effect]:
+        """The words of a micro-turn, none too, and what these may have been instead; what there is
+        to say in the other language."""
         mode = self._ledger.book.interpreting
         if mode is None or now_s - mode.since_at_s < SETTLE_S:
-            self._words = ()
+            self._forget()
             return []
+        for word in words or ("",) * bool(rivals):
+            self._matcher.hear(word, rivals)
         if words:
-            self._words, self._last_s = (self._words + words)[-WORDS:], now_s
-            self._best = self._closest()
-        if not self._words:
+            self._last_s = now_s
+        if words or rivals:
+            self._begun, self._best = True, self._matcher.best()
+        if self._last_s is None:
             return []
         paused = now_s - self._last_s >= PAUSE_S - 1e-6
-        phrase, likeness = self._best
-        if phrase is not None and likeness >= (LIKE if paused else WHOLE):
-            self._words = ()
-            return _spoken(phrase, mode.language, likeness)
+        number, likeness = self._best
+        if likeness >= (LIKE if paused else WHOLE):
+            self._forget()
+            return _spoken(phrasebook()[number], mode.language, likeness)
         if now_s - self._last_s >= FORGET_S:
-            self._words = ()
+            self._forget()
         return []
 
-    def _closest(self) -> tuple[Phrase | None, float]:
-        """The phrase most like the last words, however many of them, and how much, percent. Of
-        equals the one that takes more of the words."""
-        best: tuple[Phrase | None, float] = (None, 0.0)
-        for at in range(len(self._words)):
-            found = process.extractOne(" ".join(self._words[at:]), self._english,
-                                       scorer=fuzz.ratio, score_cutoff=best[1])
-            if found is not None and found[1] > best[1]:
-                best = phrasebook()[found[2]], found[1]
-        return best
+    def _forget(self) -> None:
+        if self._begun:
+            self._matcher.reset()
+        self._begun, self._last_s, self._best = False, None, (0, 0.0)
 
 
 def _spoken(phrase: Phrase, language: str, likeness: float) -> list[Effect]:

@@ -54,6 +54,13 @@ def sample(rng) -> tuple[list[str], dict[str, str]]:
     return text.split(), order
 
 
+def forms() -> dict[str, tuple[str, ...]]:
+    """Field -> all that may be said for it, milk and sugar also with an amount."""
+    amounts = ("", *(f"{amount} " for amount in AMOUNTS))
+    return {field: tuple(f"{a}{value}" for a in amounts for value in values)
+            if field in ("milk", "sugar") else values for field, values in _VALUES.items()}
+
+
 def _longest(values) -> str:
     return "|".join(sorted(values, key=len, reverse=True))
 
