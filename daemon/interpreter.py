@@ -14,9 +14,9 @@ from models.phrasebook import VOICE, Phrase, phrasebook
 
 WHOLE = 92.0
 """Least likeness, percent, of a phrase that is said as soon as it is there."""
-LIKE = 80.0
+LIKE = 75.0
 """Of one that is said when a pause has followed. Both chosen on tuning voices."""
-PAUSE_S = 0.4
+PAUSE_S = 0.6
 """Without a word."""
 FORGET_S = 2.0
 """Words that came to nothing are forgotten when none has followed for so long."""

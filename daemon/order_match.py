@@ -17,8 +17,13 @@ Place = tuple[str, tuple[tuple[str, float], ...]]
 LONGEST = 9
 """Places of a part at most."""
 AGAINST = 3.0
-"""What a letter that was heard otherwise counts against one that was heard rightly: a part must
-have been heard to two thirds."""
+"""What a letter that was heard otherwise counts against one that was heard rightly."""
+PRICE = 3.0
+"""Letters that a part must have beyond that: words that are like a short one are frequent."""
+TAKES_BACK = frozenset(("no", "sorry", "actually", "rather", "instead"))
+"""After these a field that is named again is meant the second time; else the one heard better."""
+Stretch = tuple[int, float, int]
+"""Where it begins, its gain in letters, the number of its part."""
 
 
 class OrderMatcher:
@@ -30,23 +35,39 @@ class OrderMatcher:
         self._matcher = PhraseMatcher([value for _, value in self._parts], anywhere=False)
 
     def find(self, places: Sequence[Place]) -> dict[str, str]:
-        """Fields of the order; of a field named twice the later one, as in a correction."""
-        best: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+        """Fields of the order."""
+        places = _once(places)
+        best: list[tuple[float, tuple[Stretch, ...]]] = [(0.0, ())]
         found = self._stretches(places)
         for end in range(1, len(places) + 1):
-            best.append(max([best[-1], *((best[begin][0] + gain, (*best[begin][1], part))
-                                         for begin, gain, part in found.get(end, ()))]))
-        order = dict(self._parts[part] for part in best[-1][1])
-        return {field: order[field] for field in orders.FIELDS if field in order}
+            best.append(max([best[-1], *((best[s[0]][0] + s[1], (*best[s[0]][1], s))
+                                         for s in found.get(end, ()))]))
+        taken: dict[str, Stretch] = {}
+        for stretch in best[-1][1]:
+            field = self._parts[stretch[2]][0]
+            old = taken.get(field)
+            between = {w for w, _ in places[old[0] : stretch[0]]} if old else set()
+            if old is None or stretch[1] > old[1] or between & TAKES_BACK:
+                taken[field] = stretch
+        return {f: self._parts[taken[f][2]][1] for f in orders.FIELDS if f in taken}
 
-    def _stretches(self, places: Sequence[Place]) -> dict[int, list[tuple[int, float, int]]]:
-        """End -> (begin, gain, part) of every part that pays there."""
-        found: dict[int, list[tuple[int, float, int]]] = {}
+    def _stretches(self, places: Sequence[Place]) -> dict[int, list[Stretch]]:
+        """End -> the stretches that pay."""
+        found: dict[int, list[Stretch]] = {}
         for begin in range(len(places)):
             self._matcher.reset()
             for end in range(begin + 1, min(begin + LONGEST, len(places)) + 1):
                 self._matcher.hear(*places[end - 1])
-                gains = self._matcher.letters - AGAINST * self._matcher.costs()
+                gains = self._matcher.letters - AGAINST * self._matcher.costs() - PRICE
                 found.setdefault(end, []).extend(
                     (begin, float(gains[part]), int(part)) for part in (gains > 0).nonzero()[0])
         return found
+
+
+def _once(places: Sequence[Place]) -> list[Place]:
+    """A word that is told twice in a row was said once."""
+    found: list[Place] = []
+    for place in places:
+        if not place[0] or not found or place[0] != found[-1][0]:
+            found.append(place)
+    return found

@@ -17,7 +17,7 @@ DEAREST = 4.0
 """Logits by which a rival may be behind and still count for something."""
 RIVAL = 0.6
 """Cost of the dearest rival, as a share of the word."""
-MISSING = 0.8
+MISSING = 0.6
 """Of a word of the phrase that was not heard, or a heard one that is not in it."""
 
 

@@ -43,6 +43,12 @@ def test_a_rival_makes_a_part_whole(matcher) -> None:
     assert find(matcher, "double", ("", {"shot": 1.5}), "mocha")["shots"] == "double shot"
 
 
+def test_a_word_that_was_told_twice_was_said_once_and_the_better_heard_part_counts(matcher) -> None:
+    assert find(matcher, *"a latte with soy milk milk".split())["milk"] == "soy milk"
+    assert find(matcher, "latte", "soy", "milk", ("and", {"cream": 0.3}))["milk"] == "soy milk"
+    assert find(matcher, *"latte with soy milk no with cream".split())["milk"] == "cream"
+
+
 def test_what_was_hardly_heard_is_not_made_up(matcher) -> None:
     assert find(matcher, *"my uncle collects bicycles".split()) == {}
     assert find(matcher, *"the roast was good".split()) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daemon.interpreter import LIKE
 from daemon.phrase_match import DEAREST, PhraseMatcher
 
 pytestmark = pytest.mark.unit
@@ -33,13 +34,13 @@ def test_a_rival_counts_the_more_the_closer_it_is() -> None:
 
 def test_a_word_that_was_hardly_heard_may_be_there() -> None:
     with_it = heard("good", ("", {"night": 1.0}))
-    assert with_it[0] == "good night" and with_it[1] > heard("good", "")[1] + 30
+    assert with_it[0] == "good night" and with_it[1] > heard("good", "")[1] + 20
 
 
 def test_missing_and_further_words_cost_by_their_letters() -> None:
     whole, without = heard(*"can you help me".split())[1], heard(*"can you help".split())[1]
     between = heard(*"can you um help me".split())[1]
-    assert whole == 100 and 80 < without < 90 and 80 < between < 90
+    assert whole == 100 and 80 < without <= 90 and 80 < between <= 90
 
 
 def test_words_of_none_resemble_none_and_are_forgotten() -> None:
@@ -48,4 +49,4 @@ def test_words_of_none_resemble_none_and_are_forgotten() -> None:
     matcher.hear("good", ())
     matcher.reset()
     matcher.hear("night", ())
-    assert matcher.best()[1] < 70
+    assert matcher.best()[1] < LIKE, "half of a phrase is none"
