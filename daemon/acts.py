@@ -27,16 +27,8 @@ from daemon import (
     acts_voice,
     phrases,
 )
-from daemon.acts_check import (
-    Decision,
-    Verdict,
-    addressed,
-    check,
-    command_words,
-    in_context,
-    waits,
-    warm_up,
-)
+from daemon.acts_addressed import addressed, in_context
+from daemon.acts_check import Decision, Verdict, check, command_words, waits, warm_up
 from daemon.acts_desk import Desk, Handler, timer_note
 from daemon.acts_effects import (
     Bookmark,

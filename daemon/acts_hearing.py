@@ -6,7 +6,7 @@ and in a pause inside a command the network may emit the act before the rest was
 
 from __future__ import annotations
 
-from daemon.acts_check import unused
+from daemon.acts_addressed import unused
 from daemon.acts_pending import Held
 
 TWICE_S = 1.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from daemon import acts as fx
-from daemon.acts_check import COMMAND_S, addressed
+from daemon.acts_addressed import COMMAND_S, addressed
 from daemon.ledger import EMPTY, Book, Ledger, RepSet
 from daemon.turn import Act, Addressing, VoiceState
 from models.tokens import FOLLOW_UP_S
@@ -51,6 +51,13 @@ def test_the_window_is_the_configured_one() -> None:
     ledger.exchange_at_s, ledger.follow_up_s = 0.0, 2.0
     words = tuple(TIMER.split())
     assert [addressed(Act("set_timer"), words, ledger, t) for t in (6.9, 7.1)] == [True, False]
+
+
+@pytest.mark.parametrize("words, wanted", [
+    ("next step", True), ("tagalong here ready", True), ("here ready", False), ("go on", True),
+    ("did she go on", False)])
+def test_without_a_routine_only_its_very_words_are_about_one(words: str, wanted: bool) -> None:
+    assert meant(FOLLOW_UP, words, name="next_step", since_s=3.0) is wanted
 
 
 COUNTING = Book(running=RepSet(1, "squats", 4.0, 7))
