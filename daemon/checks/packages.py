@@ -42,6 +42,7 @@ USED = (
     Package("pocketsphinx", "pocketsphinx", "open questions are not understood", Level.WARN),
     Package("pint", "pint", "no answer to questions about units", Level.WARN),
     Package("pypdf", "pypdf", "no manual that is a PDF is read", Level.WARN),
+    Package("sqlalchemy", "sqlalchemy", "the background worker has no workout log", Level.WARN),
     Package("mcap", "mcap", "no recording and no replay", Level.WARN),
     Package("PIL", "pillow", "no recording, no replay, no picture of a run", Level.WARN),
     Package("rich", "rich", "no tagalong rehearse, no tagalong fdbench", Level.WARN),

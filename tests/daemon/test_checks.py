@@ -59,7 +59,7 @@ def test_python() -> None:
 
 
 def test_packages() -> None:
-    expect(Packages(), Level.OK, "all 16 are there, numpy ")
+    expect(Packages(), Level.OK, "all 17 are there, numpy ")
     gone = Package("no_such_module", "no-such-package", "it would not sing")
     result = expect(Packages((USED[0], gone)), Level.FAIL, "No module named 'no_such_module'")
     assert result.cause.endswith("it would not sing")
