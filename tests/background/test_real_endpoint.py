@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from daemon.background import wire
-from daemon.background.agent import AgentReasoner
+from daemon.background.agent import NO_MORE, AgentReasoner
 from daemon.background.agent_config import AgentConfig
 from daemon.background.reasoner import PlainReasoner
 from daemon.background.worker import MANUALS
@@ -105,7 +105,10 @@ def test_an_answer_that_the_budget_cuts_off_ends_with_its_last_whole_sentence(lo
     config = AgentConfig(endpoint=server.url, model=server.model, timeout_s=60.0, quiet_s=30.0,
                          tokens=50)
     reasoner = AgentReasoner(local, config)
-    assert reasoner.answer(ask(TORQUE), None, lambda: False).sentences == SAID[:1]
+    said: list[str] = []
+    result = reasoner.answer(ask(TORQUE), None, lambda: False, say=said.append)
+    assert tuple(said) == SAID[:1], "said when the next one began, which was then cut off"
+    assert result.sentences == (*SAID[:1], NO_MORE)
 
 
 def test_a_server_that_dies_leaves_the_question_to_the_local_reasoner(local, server) -> None:
