@@ -22,6 +22,8 @@ LIMIT_S = 30.0
 """An order takes no longer; whoever still talks talks about something else."""
 SETTLE_S = 0.6
 """Words heard so soon after the request are still its own."""
+TWICE_S = 0.3
+"""The same word again so soon was said once: nobody speaks that fast."""
 NO_ORDER = "no drink understood"
 
 
@@ -51,7 +53,8 @@ class OrderTaker:
         if mode is None or now_s - mode.asked_at_s < SETTLE_S:
             self._places, self._last_s = [], None
             return []
-        new = [(word, rivals) for word in words or ("",) * bool(rivals)]
+        new = [(word, rivals) for word in words or ("",) * bool(rivals)
+               if not word or not self._again(word, now_s)]
         self._places += new
         if words:
             self._last_s = now_s
@@ -70,3 +73,8 @@ class OrderTaker:
             self._ledger.change(ordering=None)
             return [Say(NO_ORDER, cause="act:take_order")]
         return []
+
+    def _again(self, word: str, now_s: float) -> bool:
+        """Whether the network tells the newest word a second time."""
+        last = next((w for w, _ in reversed(self._places) if w), None)
+        return word == last and self._last_s is not None and now_s - self._last_s < TWICE_S

@@ -36,7 +36,6 @@ class OrderMatcher:
 
     def find(self, places: Sequence[Place]) -> dict[str, str]:
         """Fields of the order."""
-        places = _once(places)
         best: list[tuple[float, tuple[Stretch, ...]]] = [(0.0, ())]
         found = self._stretches(places)
         for end in range(1, len(places) + 1):
@@ -62,12 +61,3 @@ class OrderMatcher:
                 found.setdefault(end, []).extend(
                     (begin, float(gains[part]), int(part)) for part in (gains > 0).nonzero()[0])
         return found
-
-
-def _once(places: Sequence[Place]) -> list[Place]:
-    """A word that is told twice in a row was said once."""
-    found: list[Place] = []
-    for place in places:
-        if not place[0] or not found or place[0] != found[-1][0]:
-            found.append(place)
-    return found

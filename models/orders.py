@@ -1,12 +1,10 @@
-"""Coffee orders: what can be ordered, what belongs to it, and an order told from heard words.
+"""Coffee orders: what can be ordered, what belongs to it, and what is said for it.
 
 The values are those of `barista_commands` (Picovoice's speech-to-intent benchmark, Apache-2.0): a
 drink, its size, roast, shots, milk and sugar, the last two with an amount or without.
 """
 
 from __future__ import annotations
-
-import re
 
 DRINKS = ("coffee", "iced coffee", "house coffee", "drip coffee", "mocha", "iced mocha", "espresso",
           "cappuccino", "americano", "latte")
@@ -59,29 +57,6 @@ def forms() -> dict[str, tuple[str, ...]]:
     amounts = ("", *(f"{amount} " for amount in AMOUNTS))
     return {field: tuple(f"{a}{value}" for a in amounts for value in values)
             if field in ("milk", "sugar") else values for field, values in _VALUES.items()}
-
-
-def _longest(values) -> str:
-    return "|".join(sorted(values, key=len, reverse=True))
-
-
-_PATTERNS = {field: re.compile(rf"\b(?:{_longest(values)})\b") for field, values in _VALUES.items()
-             if field not in ("milk", "sugar")}
-_PATTERNS |= {field: re.compile(rf"\b(?:(?:{_longest(AMOUNTS)}) )?(?:{_longest(_VALUES[field])})\b")
-              for field in ("milk", "sugar")}
-
-
-def parse(words) -> dict[str, str]:
-    """Fields of the order that these words name, anywhere among others; of a field named twice the
-    later one, as in a correction. A size is not taken out of a roast ("medium roast")."""
-    text, found = " ".join(words), {}
-    for field in ("roast", "size", "shots", "drink", "milk", "sugar"):
-        matches = list(_PATTERNS[field].finditer(text))
-        if matches:
-            found[field] = matches[-1].group()
-        if field == "roast":
-            text = _PATTERNS["roast"].sub(" ", text)
-    return {field: found[field] for field in FIELDS if field in found}
 
 
 def spoken(order: dict[str, str]) -> str:

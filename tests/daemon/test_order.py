@@ -8,6 +8,7 @@ import pytest
 from daemon import acts as fx
 from daemon.acts_order import LIMIT_S, NO_ORDER, PAUSE_S, WAIT_S
 from daemon.ledger_book import from_json, to_json
+from daemon.order_match import OrderMatcher
 from daemon.turn import TURN_S, Addressing
 from models import orders, tokens
 from tests.daemon.acts_stage import Stage, outcome, texts
@@ -41,6 +42,12 @@ def test_an_order_is_said_again_once_the_guest_has_paused():
     assert stage.ledger.book.ordering is None
     hears(stage, "a large mocha")
     assert texts(stage.turns(PAUSE)) == []
+
+
+def test_a_word_that_is_told_twice_at_once_was_said_once():
+    stage = taking()
+    hears(stage, "latte latte with soy milk milk")
+    assert texts(stage.turns(PAUSE)) == ["latte with soy milk"]
 
 
 def test_nothing_is_taken_without_being_asked_for():
@@ -80,11 +87,16 @@ def test_the_ledger_keeps_it_and_status_tells():
     assert texts(stage.act("status", ("tagalong", "status"))) == ["taking an order"]
 
 
+def parse(words):
+    return OrderMatcher().find([(word, ()) for word in words])
+
+
 def test_every_sampled_order_is_parsed_as_it_was_meant():
+    matcher = OrderMatcher()
     rng = np.random.default_rng(3)
     for _ in range(500):
         words, order = orders.sample(rng)
-        assert orders.parse(words) == order
+        assert matcher.find([(word, ()) for word in words]) == order
         assert all(tokens.is_word(tokens.encode_word(w)[0]) for w in words)
 
 
@@ -95,4 +107,4 @@ def test_every_sampled_order_is_parsed_as_it_was_meant():
     ("the weather is nice", {}),
 ])
 def test_an_order_among_other_words(words, found):
-    assert orders.parse(words.split()) == found
+    assert parse(words.split()) == found
