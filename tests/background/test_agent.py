@@ -16,7 +16,6 @@ from daemon.background.agent import AgentReasoner
 from daemon.background.agent_config import AgentConfig, AgentError, McpConfig, load_agent
 from daemon.background.reasoner import PlainReasoner
 from daemon.background.tools.result import Result
-from daemon.background.worker import MANUALS
 from tests.background.openai_stage import (
     Reply,
     breaks_off,
@@ -35,13 +34,6 @@ pytestmark = [pytest.mark.e2e,  # the scripted server tells no usage
 TORQUE = "what torque for an m eight bolt in aluminium"
 LOCAL = "An M8 bolt in aluminium takes 16 newton metres."
 SEARCH = calls("manual_search", {"question": "torque of an M8 bolt in aluminium"})
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> PlainReasoner:
-    made = PlainReasoner(MANUALS, tmp_path_factory.mktemp("agent") / "log.db")
-    yield made
-    made.close()
 
 
 def asked(words: str, **more) -> wire.Ask:

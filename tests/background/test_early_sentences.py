@@ -12,19 +12,11 @@ from daemon.background.agent import NO_MORE, AgentReasoner
 from daemon.background.agent_config import AgentConfig
 from daemon.background.agent_words import finished_sentences
 from daemon.background.reasoner import PlainReasoner
-from daemon.background.worker import MANUALS
 from tests.background.openai_stage import DONE, Reply, breaks_off, calls, chunk, endpoint, says
 
 pytestmark = pytest.mark.unit
 PAUSE_S = 0.4
 SEARCH = calls("manual_search", {"question": "torque for an M8 bolt in aluminium"})
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> PlainReasoner:
-    made = PlainReasoner(MANUALS, tmp_path_factory.mktemp("early") / "log.db")
-    yield made
-    made.close()
 
 
 def slowly(*pieces: str) -> Reply:

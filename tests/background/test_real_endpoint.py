@@ -19,8 +19,6 @@ import pytest
 from daemon.background import wire
 from daemon.background.agent import NO_MORE, AgentReasoner
 from daemon.background.agent_config import AgentConfig
-from daemon.background.reasoner import PlainReasoner
-from daemon.background.worker import MANUALS
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,13 +76,6 @@ def _answers(url: str) -> bool:
             return found.status == 200
     except OSError:
         return False
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainReasoner]:
-    made = PlainReasoner(MANUALS, tmp_path_factory.mktemp("real") / "log.db")
-    yield made
-    made.close()
 
 
 def ask(words: str, **more) -> wire.Ask:

@@ -20,10 +20,8 @@ from daemon.background import wire
 from daemon.background.agent import AgentReasoner
 from daemon.background.agent_config import AgentConfig, AgentError, load_agent
 from daemon.background.clip import decode_flac
-from daemon.background.reasoner import PlainReasoner
 from daemon.background.recognisers import EndpointRecogniser, Recognisers, heard
 from daemon.background.transcribe import Heard, last_utterance
-from daemon.background.worker import MANUALS
 from models.scenarios import voices
 from tests.background.openai_stage import endpoint, says, serving
 from tests.background.test_real_endpoint import ROOT, SERVER
@@ -75,13 +73,6 @@ def audio(status: int = 200, body: bytes = b'{"text": "%s"}' % TORQUE.encode(),
 def clip() -> np.ndarray:
     spoken = voices.espeak().speak(TORQUE.split(), "m1").pcm
     return np.concatenate([np.zeros(16_000, np.int16), spoken, np.zeros(8_000, np.int16)])
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> PlainReasoner:
-    made = PlainReasoner(MANUALS, tmp_path_factory.mktemp("ears") / "log.db")
-    yield made
-    made.close()
 
 
 class Never:
